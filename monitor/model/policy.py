@@ -1,0 +1,82 @@
+"""What an organisation allows and whom it trusts; without a file: nothing is trusted, nothing is forbidden."""
+
+import msgspec
+
+from monitor.model.meetings import Method
+
+
+class PlatformPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the organisation adds to what is publicly known of a platform."""
+
+    hosts: tuple[str, ...] = ()
+    """Host names of its links and SIP addresses, beside the public ones."""
+    max_classification: str | None = None
+    """The highest marking that a meeting on it may have."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which addresses on the own network mean what."""
+
+    trusted_trunks: tuple[str, ...] = ()
+    """Addresses or networks whose P-Asserted-Identity counts."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose X-Forwarded-For counts."""
+    web_front_ends: tuple[str, ...] = ()
+    recorders: tuple[str, ...] = ()
+    external_trunks: tuple[str, ...] = ()
+    """Addresses or networks from which no number of `internal_numbers` can come."""
+    internal_numbers: tuple[str, ...] = ()
+    """Prefixes in E.164 of the organisation's own numbers: `+3170426`."""
+    bridges: dict[str, str] = {}
+    """Address of a bridge or its SBC → platform."""
+    access_numbers: dict[str, str] = {}
+    """Number in E.164 that people dial to reach a platform's bridge → platform."""
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The numbers in the rules' definitions, with their defaults."""
+
+    admission_seconds: int = 20
+    """A dial-in is admitted when the call lives this long after its last key."""
+    duplicate_overlap_seconds: int = 30
+    bruteforce_pins: int = 5
+    bruteforce_window_seconds: int = 3600
+    enumeration_meetings: int = 5
+    enumeration_window_seconds: int = 86_400
+    enumeration_gap: int = 10
+    """Meeting numbers this close together count as nearly consecutive."""
+    early_minutes: int = 30
+    late_minutes: int = 30
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of it, as the TOML file has it."""
+
+    timezone: str = "Europe/Amsterdam"
+    country_code: str = "31"
+    classifications: tuple[str, ...] = (
+        "Ongerubriceerd",
+        "Dep.V.",
+        "Stg. CONFIDENTIEEL",
+        "Stg. GEHEIM",
+        "Stg. ZEER GEHEIM",
+    )
+    """Low to high."""
+    default_classification: str = "Ongerubriceerd"
+    allowed_methods: dict[str, tuple[Method, ...]] = {}
+    """By classification; one that is absent has its default's, and where that is absent too, all."""
+    platforms: dict[str, PlatformPolicy] = {}
+    site: Site = Site()
+    rules: Thresholds = Thresholds()
+
+    def rank_of(self, classification: str) -> int:
+        """Where a marking stands, low to high; -1 for one that the list does not have."""
+        try:
+            return self.classifications.index(classification)
+        except ValueError:
+            return -1
+
+    def allows(self, method: Method, classification: str) -> bool:
+        """Whether people may join a meeting of that classification in that way."""
+        allowed = self.allowed_methods.get(classification, self.allowed_methods.get(self.default_classification))
+        return allowed is None or method in allowed

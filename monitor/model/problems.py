@@ -1,0 +1,29 @@
+"""The operator is wrong: what is said of a configuration, calendar, directory or policy that cannot be used."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One mistake in one file, so told that its author can mend it."""
+
+    file: str
+    line: int
+    """Counts from 1; 0 when the mistake is the file as a whole."""
+    found: str
+    """What stands there, in a few words; never a secret."""
+    expected: str
+    """What would be right."""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.found}; expected {self.expected}"
+
+
+class ConfigError(Exception):
+    """Files of the operator that cannot be used: all their mistakes, in one go."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))

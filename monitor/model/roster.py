@@ -1,0 +1,130 @@
+"""Who is in which meeting: participants with their identity, and how the roster changes."""
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from monitor.model.evidence import Fact, Nanoseconds, Sighting
+from monitor.model.invitations import Address, Occurrence, Person
+from monitor.model.meetings import MeetingRef, Method, Slot
+
+
+class Trust(StrEnum):
+    """Who vouches for an identity, best first."""
+
+    ASSERTED = "asserted"
+    """P-Asserted-Identity from a trusted trunk."""
+    SCREENED = "screened"
+    """Remote-Party-ID with `screen=yes` from a trusted trunk, or a number that the telephone network checked."""
+    CLAIMED = "claimed"
+    """From alone: the caller says so."""
+    NONE = "none"
+    """Anonymous."""
+
+
+class Verdict(StrEnum):
+    """Was this participant expected?"""
+
+    INVITED = "invited"
+    UNINVITED = "uninvited"
+    ANONYMOUS = "anonymous"
+    UNSCHEDULED = "unscheduled"
+    """No occurrence on that date, or in no calendar, so nobody can be on its list."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a leg is, as well as can be known."""
+
+    subject: str
+    """`tel:+E164`, `sip:user@host`, `mailto:addr`, `ip:ADDR` or `anonymous`."""
+    trust: Trust
+    display: str = ""
+    """The name beside it, as claimed."""
+    claimed: Address | None = None
+    """The canonical address in From, when it holds one: may differ from the subject."""
+    restricted: bool = False
+    """The caller asked to be withheld, or presentation is restricted."""
+
+
+class Participant(msgspec.Struct, frozen=True, kw_only=True):
+    """One admitted leg: somebody who is, or was, in a meeting."""
+
+    id: str
+    """Derived from the meeting and the call, so that two runs and two sensors agree."""
+    meeting: MeetingRef
+    occurrence: Occurrence | None
+    """The occurrence that this join belongs to; none when there is none on that local date."""
+    series: tuple[str, ...] = ()
+    """UIDs of the calendar series that have this meeting's name, even when no occurrence fits."""
+    identity: Identity
+    people: tuple[Person, ...] = ()
+    """Who of the directory has this identity's address."""
+    method: Method
+    verdict: Verdict
+    joined_at: Nanoseconds
+    call: str
+    by_bridge: bool = False
+    """The bridge called this participant ("call me")."""
+    slots: tuple[Slot, ...] = ()
+    """What was entered after the meeting number, for a dial-in."""
+    facts: tuple[Fact, ...] = ()
+    """What shows the identity and the admission, each with its frames, in the order of time."""
+
+
+class Joined(Sighting, frozen=True, kw_only=True):
+    """Somebody was admitted. `at` is when that became certain; `participant.joined_at` when it happened."""
+
+    participant: Participant
+
+
+class Left(Sighting, frozen=True, kw_only=True):
+    """Somebody is gone."""
+
+    participant: Participant
+    left_at: Nanoseconds
+
+
+class Stayed(Sighting, frozen=True, kw_only=True):
+    """Somebody has been in the meeting for so many seconds: said once for each length that a rule asks for."""
+
+    participant: Participant
+    seconds: int
+    companions: tuple[Participant, ...] = ()
+    """Who else is in the meeting at this moment."""
+
+
+class Overstayed(Sighting, frozen=True, kw_only=True):
+    """Somebody is still connected long after the end of the occurrence."""
+
+    participant: Participant
+
+
+class Tried(Sighting, frozen=True, kw_only=True):
+    """Somebody named a meeting and was not admitted: refused, hung up, or went on to another number."""
+
+    meeting: MeetingRef
+    identity: Identity
+    origin: str
+    """The address that the call came from: the only name of an anonymous source."""
+    method: Method
+    call: str
+    known: bool
+    """Some calendar has this meeting."""
+    slots: tuple[Slot, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+class PinRefused(Sighting, frozen=True, kw_only=True):
+    """Somebody entered digits for the PIN of a meeting, and they were not its PIN."""
+
+    meeting: MeetingRef
+    occurrence: Occurrence | None
+    identity: Identity
+    origin: str
+    call: str
+    length: int
+
+
+RosterChange: TypeAlias = Joined | Left | Stayed | Overstayed | Tried | PinRefused
+"""What meetings give."""

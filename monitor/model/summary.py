@@ -1,0 +1,41 @@
+"""What was read, and what was not: said at the end of every run, adding up."""
+
+import msgspec
+
+from monitor.model.evidence import Nanoseconds
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where a capture is broken; everything before it, and after it where possible, was read."""
+
+    capture: str
+    frame: int
+    """The last frame that could be read before it."""
+    offset: int
+    """Bytes from the start of the (uncompressed) capture."""
+    what: str
+    """In a few words: `ends in the middle of a frame: 60 of 1514 bytes are there`."""
+
+
+class CaptureReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One capture, read to its end or to where it is broken."""
+
+    capture: str
+    frames: int
+    """All frames of the capture."""
+    wanted: int
+    """Those that the filter let through."""
+    cut: int = 0
+    """Wanted frames that the snap length cut."""
+    first: Nanoseconds | None = None
+    last: Nanoseconds | None = None
+    damage: tuple[Damage, ...] = ()
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The last record of a run."""
+
+    at: Nanoseconds
+    captures: tuple[CaptureReport, ...]
+    counts: dict[str, int]
+    """By name from a closed list: `frames`, `wanted`, `duplicates`, `datagrams`, `sip_messages`, `calls`, `joins`, …"""
