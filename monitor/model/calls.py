@@ -56,7 +56,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallOffered(Sighting, frozen=True, kw_only=True):
-    """Someone asks to be let in; nobody has answered yet. Once a call: retransmissions and re-INVITEs say nothing new."""
+    """Someone asks to be let in; nobody has answered yet. Once a call: no retransmission, no re-INVITE."""
 
     call: str
     """The Call-ID: one name for the call over all its messages, forks and hops."""
@@ -86,7 +86,7 @@ class CallAnswered(Sighting, frozen=True, kw_only=True):
 
 
 class CallRefused(Sighting, frozen=True, kw_only=True):
-    """A final answer that is no success (3xx to 6xx, no challenge), or a cancellation (487). A later 2xx overrules it."""
+    """A final answer that is neither success nor challenge (3xx to 6xx; 487 when cancelled). A later 2xx overrules it."""
 
     call: str
     status: int
