@@ -60,10 +60,16 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     people: tuple[Person, ...] = ()
     """Who of the directory has this identity's address."""
+    claimed_people: tuple[Person, ...] = ()
+    """Who of the directory has the address that From claims, when that is another."""
+    from_outside: bool = False
+    """The call came by a trunk that the policy declares external."""
     method: Method
     verdict: Verdict
     joined_at: Nanoseconds
     call: str
+    origin: str = ""
+    """The IP address that the call came from: the trunk, proxy or endpoint."""
     by_bridge: bool = False
     """The bridge called this participant ("call me")."""
     slots: tuple[Slot, ...] = ()
@@ -90,8 +96,8 @@ class Stayed(Sighting, frozen=True, kw_only=True):
 
     participant: Participant
     seconds: int
-    companions: tuple[Participant, ...] = ()
-    """Who else is in the meeting at this moment."""
+    twins: tuple[Participant, ...] = ()
+    """Who else is in the meeting at this moment, by another leg, as the same person or under the same number."""
 
 
 class Overstayed(Sighting, frozen=True, kw_only=True):
@@ -111,6 +117,8 @@ class Tried(Sighting, frozen=True, kw_only=True):
     call: str
     known: bool
     """Some calendar has this meeting."""
+    expected: bool = False
+    """The one who tried is on the list of an occurrence of this meeting at about this time."""
     slots: tuple[Slot, ...] = ()
     facts: tuple[Fact, ...] = ()
 

@@ -1,0 +1,97 @@
+"""Somebody guesses the PIN of a meeting."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from monitor.detections.finding import Finding
+from monitor.model.alerts import RuleInfo, Severity
+from monitor.model.evidence import SECOND, Fact
+from monitor.model.meetings import SlotState
+from monitor.model.policy import Policy
+from monitor.model.roster import Joined, PinRefused, RosterChange, Trust
+
+MAX_MEETINGS = 4096
+"""Meetings with wrong PINs that are remembered; the one longest without any is forgotten first."""
+
+MAX_WRONG = 256
+"""Wrong PINs remembered for one meeting: many times what raises the alert."""
+
+TYPING_ERRORS = 3
+"""Wrong PINs that a person may type before the right one."""
+
+
+class PinBruteforce:
+    """Five or more wrong PINs for one meeting within an hour, all calls and callers together.
+
+    Up to three typing errors by one person are none: they no longer count once that person enters the right PIN.
+    """
+
+    info: ClassVar = RuleInfo(
+        name="pin-bruteforce",
+        severities=(Severity.HIGH,),
+        attack="T1110.001",
+        summary="five or more wrong PINs are tried for one meeting within an hour",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        self.needed = policy.rules.bruteforce_pins
+        self.window = policy.rules.bruteforce_window_seconds * SECOND
+        self.evicted = 0
+        self._wrong: OrderedDict[str, list[PinRefused]] = OrderedDict()
+        self._campaigns: dict[str, str] = {}
+
+    def judge(self, change: RosterChange) -> Iterable[Finding]:
+        """At each wrong PIN; a join with the right one forgives."""
+        match change:
+            case PinRefused():
+                yield from self._refused(change)
+            case Joined(participant=who) if any(slot.state is SlotState.RIGHT for slot in who.slots):
+                self._forgive(f"{who.meeting.platform} {who.meeting.key}", _source(who.identity.subject, who.call))
+
+    def _refused(self, change: PinRefused) -> Iterator[Finding]:
+        key = f"{change.meeting.platform} {change.meeting.key}"
+        wrong = [w for w in self._wrong.pop(key, []) if change.at - w.at < self.window][-MAX_WRONG + 1 :]
+        wrong.append(change)
+        self._wrong[key] = wrong
+        if len(self._wrong) > MAX_MEETINGS:
+            gone, _ = self._wrong.popitem(last=False)
+            self._campaigns.pop(gone, None)
+            self.evicted += 1
+        if len(wrong) < self.needed:
+            return
+        # One campaign, one alert: it keeps the name of its first guess.
+        fresh = key not in self._campaigns
+        subject = self._campaigns.setdefault(key, wrong[0].identity.subject)
+        callers = len({w.identity.subject for w in wrong})
+        calls = len({w.call for w in wrong})
+        yield Finding(
+            severity=Severity.HIGH,
+            at=wrong[0].at if fresh else change.at,
+            subject=subject,
+            summary=f"{self.needed} or more wrong PINs were tried for {change.meeting.platform} {change.meeting.value}",
+            reasons=(
+                Fact(
+                    fact=f"{len(wrong)} wrong PINs in {calls} calls by {callers} callers within the hour",
+                    evidence=tuple(w.evidence for w in wrong[:16]),
+                ),
+            ),
+            confidence=wrong[0].identity.trust if callers == 1 else Trust.NONE,
+            meeting=change.meeting,
+            occurrence=change.occurrence,
+            series=change.occurrence.uid if change.occurrence else None,
+            times=len(wrong) if fresh else 1,
+        )
+
+    def _forgive(self, key: str, source: str) -> None:
+        wrong = self._wrong.get(key)
+        if wrong is None:
+            return
+        mine = [w for w in wrong if _source(w.identity.subject, w.call) == source]
+        if len(mine) <= TYPING_ERRORS:
+            self._wrong[key] = [w for w in wrong if w not in mine]
+
+
+def _source(subject: str, call: str) -> str:
+    """Who typed: the identity, or for the anonymous the call."""
+    return subject if subject != "anonymous" else call

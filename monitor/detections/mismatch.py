@@ -1,0 +1,51 @@
+"""Somebody claims to be one person, and the network says that they are another."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from monitor.detections.finding import Finding, about, title_of
+from monitor.model.alerts import RuleInfo, Severity
+from monitor.model.evidence import Fact
+from monitor.model.policy import Policy
+from monitor.model.roster import Joined, Participant, RosterChange, Trust
+
+
+class IdentityMismatch:
+    """From holds a directory person's address while the asserted identity is not that person's; or an inside number
+    arrives from outside. An extension in From, or two numbers of one person, is none. STIR is not verified yet.
+    """
+
+    info: ClassVar = RuleInfo(
+        name="identity-mismatch",
+        severities=(Severity.HIGH,),
+        attack="T1656",
+        summary="the claimed caller is somebody of the directory, and the network's identity is not theirs",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def judge(self, change: RosterChange) -> Iterable[Finding]:
+        """At the join."""
+        match change:
+            case Joined(participant=who):
+                for why in (self._borrowed(who), self._inside_from_outside(who)):
+                    if why:
+                        fact = Fact(fact=why, evidence=who.facts[0].evidence)
+                        summary = f"who joined {title_of(who)} as {who.identity.claimed} is {who.identity.subject}"
+                        yield about(who, Severity.HIGH, summary, fact)
+                        return
+
+    def _borrowed(self, who: Participant) -> str:
+        if who.identity.trust not in {Trust.ASSERTED, Trust.SCREENED} or not who.claimed_people:
+            return ""
+        owners = {person.name for person in who.people}
+        if owners.intersection(person.name for person in who.claimed_people):
+            return ""  # Two numbers of one person, or a shared phone of theirs.
+        claimed = who.claimed_people[0].name
+        return f"From claims {who.identity.claimed}, which is {claimed}'s; the network says {who.identity.subject}"
+
+    def _inside_from_outside(self, who: Participant) -> str:
+        number = who.identity.subject.removeprefix("tel:")
+        inside = who.from_outside and any(number.startswith(p) for p in self.policy.site.internal_numbers)
+        return f"the internal number {number} arrived by the external trunk {who.origin}" if inside else ""

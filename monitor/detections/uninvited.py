@@ -1,0 +1,36 @@
+"""Somebody is in a meeting whose invitation does not name them."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from monitor.detections.finding import Finding, about, title_of
+from monitor.model.alerts import RuleInfo, Severity
+from monitor.model.evidence import Fact
+from monitor.model.policy import Policy
+from monitor.model.roster import Joined, RosterChange, Verdict
+
+
+class UninvitedParticipant:
+    """Admitted, not anonymous, and no address of organizer, attendee, delegate or room of this occurrence."""
+
+    info: ClassVar = RuleInfo(
+        name="uninvited-participant",
+        severities=(Severity.HIGH,),
+        attack="T1133",
+        summary="somebody is admitted whose identity is on no list of this occurrence",
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        del policy
+
+    def judge(self, change: RosterChange) -> Iterable[Finding]:
+        """At the join."""
+        match change:
+            case Joined(participant=who) if who.verdict is Verdict.UNINVITED and who.occurrence is not None:
+                known = ", ".join(person.name for person in who.people[:3])
+                listed = len(who.occurrence.invitees)
+                why = Fact(
+                    fact=f"{who.identity.subject} {f'({known}) ' if known else ''}is none of the {listed} invited",
+                    evidence=(change.evidence,),
+                )
+                yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} uninvited", why)

@@ -1,0 +1,77 @@
+"""Which occurrence of a meeting does a join belong to, and who is on its list?"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from monitor.model.evidence import MINUTE, SECOND, Nanoseconds
+from monitor.model.invitations import Address, Calendar, Directory, Occurrence, Person, addresses_of
+from monitor.model.meetings import MeetingRef
+from monitor.model.policy import Policy
+from monitor.model.roster import Identity
+
+MAX_LISTS = 2048
+"""Lists of addresses remembered, one an occurrence: more than a ministry has meetings in a day."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Occurrences:
+    """The calendar as a join needs it."""
+
+    def __init__(self, calendar: Calendar, directory: Directory, policy: Policy) -> None:
+        self.calendar = calendar
+        self.directory = directory
+        self.zone = ZoneInfo(policy.timezone)
+        self.early = policy.rules.early_minutes * MINUTE
+        self.late = policy.rules.late_minutes * MINUTE
+        self._lists: dict[str, frozenset[Address]] = {}
+
+    def local_date(self, at: Nanoseconds) -> date:
+        """The date on the walls of the organisation."""
+        return (EPOCH + timedelta(seconds=at // SECOND)).astimezone(self.zone).date()
+
+    def fitting(self, meeting: MeetingRef, at: Nanoseconds) -> Occurrence | None:
+        """The occurrence at this moment, with the grace before and after; else the nearest of the same local date."""
+        candidates = self.calendar.around(meeting, at)
+        on_now = [o for o in candidates if o.start - self.early <= at <= o.end + self.late]
+        if on_now:
+            return min(on_now, key=lambda o: (_distance(o, at), o.start, o.uid))
+        today = self.local_date(at)
+        same_date = [o for o in candidates if self.local_date(o.start) <= today <= self.local_date(o.end)]
+        return min(same_date, key=lambda o: (_distance(o, at), o.start, o.uid), default=None)
+
+    def series(self, meeting: MeetingRef) -> Sequence[str]:
+        """UIDs of every series with this name."""
+        return self.calendar.series_of(meeting)
+
+    def people(self, address: Address | None) -> tuple[Person, ...]:
+        """Who of the directory has this address."""
+        return tuple(self.directory.people_with(address)) if address else ()
+
+    def expects(self, occurrence: Occurrence, identity: Identity) -> bool:
+        """Whether the identity is an address of organizer, attendee, delegate or room of this very occurrence."""
+        expected = self._expected(occurrence)
+        subject = identity.subject
+        if subject in expected:
+            return True
+        if subject.startswith("sip:") and "mailto:" + subject[4:] in expected:
+            # Organisations commonly give an address of record the spelling of the mail address.
+            return True
+        return any(
+            address in expected for person in self.directory.people_with(subject) for address in person.addresses
+        )
+
+    def _expected(self, occurrence: Occurrence) -> frozenset[Address]:
+        known = self._lists.get(occurrence.id)
+        if known is None:
+            known = addresses_of(occurrence.invitees, self.directory)
+            if len(self._lists) >= MAX_LISTS:
+                del self._lists[next(iter(self._lists))]
+            self._lists[occurrence.id] = known
+        return known
+
+
+def _distance(occurrence: Occurrence, at: Nanoseconds) -> int:
+    """How far a moment lies outside the occurrence; 0 inside."""
+    return max(occurrence.start - at, at - occurrence.end, 0)

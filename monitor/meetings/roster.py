@@ -1,0 +1,54 @@
+"""Who is in which meeting now, found again by meeting and person."""
+
+from monitor.model.roster import Participant, Trust
+
+MAX_TWINS = 32
+"""Legs of one person told in one change; a person has a phone, a room and a laptop."""
+
+
+class Roster:
+    """Everybody who was admitted and has not left. As large as the legs that hold it, so bounded by them."""
+
+    def __init__(self) -> None:
+        self._present: dict[str, Participant] = {}
+        self._by_name: dict[tuple[str, str, str], dict[str, Participant]] = {}
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def holds(self, participant: Participant) -> bool:
+        """Whether this participant is still there."""
+        return participant.id in self._present
+
+    def add(self, participant: Participant) -> None:
+        """Somebody was admitted."""
+        self._present[participant.id] = participant
+        for name in _names_of(participant):
+            self._by_name.setdefault(name, {})[participant.id] = participant
+
+    def remove(self, participant: Participant) -> None:
+        """Somebody is gone."""
+        self._present.pop(participant.id, None)
+        for name in _names_of(participant):
+            same = self._by_name.get(name)
+            if same is not None:
+                same.pop(participant.id, None)
+                if not same:
+                    del self._by_name[name]
+
+    def twins_of(self, participant: Participant) -> tuple[Participant, ...]:
+        """Who else is in the same meeting as the same person or under the same address, in the order of joining."""
+        twins: dict[str, Participant] = {}
+        for name in _names_of(participant):
+            for id_, other in self._by_name.get(name, {}).items():
+                if id_ != participant.id and len(twins) < MAX_TWINS:
+                    twins[id_] = other
+        return tuple(sorted(twins.values(), key=lambda twin: (twin.joined_at, twin.id)))
+
+
+def _names_of(participant: Participant) -> list[tuple[str, str, str]]:
+    """What makes two legs the same person's: the address, or a person of the directory."""
+    if participant.identity.trust is Trust.NONE:
+        return []
+    meeting = (participant.meeting.platform, participant.meeting.key)
+    return [(*meeting, participant.identity.subject), *((*meeting, "person:" + p.name) for p in participant.people)]
