@@ -24,10 +24,10 @@ class AnonymousParticipant:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who) if who.verdict is Verdict.ANONYMOUS:
-                marking = who.occurrence.classification if who.occurrence else ""
-                default = self.policy.rank_of(self.policy.default_classification)
-                classified = self.policy.rank_of(marking) > max(default, 0)
-                severity = Severity.HIGH if classified else Severity.MEDIUM
-                yield about(who, severity, f"somebody anonymous joined {title_of(who)}", cause=who.call)
+        if isinstance(change, Joined) and change.participant.verdict is Verdict.ANONYMOUS:
+            who = change.participant
+            marking = who.occurrence.classification if who.occurrence else ""
+            default = self.policy.rank_of(self.policy.default_classification)
+            classified = self.policy.rank_of(marking) > max(default, 0)
+            severity = Severity.HIGH if classified else Severity.MEDIUM
+            yield about(who, severity, f"somebody anonymous joined {title_of(who)}", cause=who.call)

@@ -43,11 +43,11 @@ class PinBruteforce:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each wrong PIN; a join with the right one forgives."""
-        match change:
-            case PinRefused():
-                yield from self._refused(change)
-            case Joined(participant=who) if any(slot.state is SlotState.RIGHT for slot in who.slots):
-                self._forgive(f"{who.meeting.platform} {who.meeting.key}", _source(who.identity.subject, who.call))
+        if isinstance(change, PinRefused):
+            yield from self._refused(change)
+        elif isinstance(change, Joined) and any(slot.state is SlotState.RIGHT for slot in change.participant.slots):
+            who = change.participant
+            self._forgive(f"{who.meeting.platform} {who.meeting.key}", _source(who.identity.subject, who.call))
 
     def _refused(self, change: PinRefused) -> Iterator[Finding]:
         key = f"{change.meeting.platform} {change.meeting.key}"

@@ -25,16 +25,16 @@ class ClassificationExceedsPlatform:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each join; the alert's id makes them one."""
-        match change:
-            case Joined(participant=who) if who.occurrence is not None and who.occurrence.classification:
-                platform = self.policy.platforms.get(who.meeting.platform)
-                limit = platform.max_classification if platform else None
-                marking = who.occurrence.classification
-                if limit is None or self.policy.rank_of(marking) <= self.policy.rank_of(limit):
-                    return
-                why = Fact(
-                    fact=f"the invitation is marked {marking}; {who.meeting.platform} is allowed up to {limit}",
-                    evidence=(change.evidence,),
-                )
-                summary = f"{title_of(who)} is marked {marking}, above the limit of {who.meeting.platform}"
-                yield about(who, Severity.CRITICAL, summary, why)
+        if isinstance(change, Joined) and change.participant.occurrence is not None:
+            who = change.participant
+            platform = self.policy.platforms.get(who.meeting.platform)
+            limit = platform.max_classification if platform else None
+            marking = change.participant.occurrence.classification
+            if limit is None or self.policy.rank_of(marking) <= self.policy.rank_of(limit):
+                return
+            why = Fact(
+                fact=f"the invitation is marked {marking}; {who.meeting.platform} is allowed up to {limit}",
+                evidence=(change.evidence,),
+            )
+            summary = f"{title_of(who)} is marked {marking}, above the limit of {who.meeting.platform}"
+            yield about(who, Severity.CRITICAL, summary, why)

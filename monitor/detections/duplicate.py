@@ -11,7 +11,7 @@ from monitor.model.roster import Participant, RosterChange, Stayed
 
 
 class DuplicateIdentity:
-    """Two admitted legs of one person in one meeting overlap; the app plus "call me" audio of the same person is low."""
+    """Two admitted legs of one person in one meeting overlap; an app and its "call me" audio make it low."""
 
     info: ClassVar = RuleInfo(
         name="duplicate-identity",
@@ -25,20 +25,20 @@ class DuplicateIdentity:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """When the younger leg has lasted as long as the overlap must."""
-        match change:
-            case Stayed(participant=who, seconds=seconds, twins=twins) if seconds == self.seconds:
-                older = [twin for twin in twins if (twin.joined_at, twin.id) < (who.joined_at, who.id)]
-                # A shared phone or room may be in once for each of the people whose it is.
-                if not older or len(older) + 1 <= len(_owners([who, *older])):
-                    return
-                first = older[-1]
-                why = Fact(
-                    fact=f"{who.identity.subject} is in twice at the same time, for {seconds} s or more",
-                    evidence=(change.evidence, *(e for fact in first.facts[:1] for e in fact.evidence)),
-                )
-                audio_beside_app = who.by_bridge or first.by_bridge
-                severity = Severity.LOW if audio_beside_app else Severity.MEDIUM
-                yield about(who, severity, f"{who.identity.subject} is in {title_of(who)} twice", why)
+        if isinstance(change, Stayed) and change.seconds == self.seconds:
+            who = change.participant
+            older = [twin for twin in change.twins if (twin.joined_at, twin.id) < (who.joined_at, who.id)]
+            # A shared phone or room may be in once for each of the people whose it is.
+            if not older or len(older) + 1 <= len(_owners([who, *older])):
+                return
+            first = older[-1]
+            why = Fact(
+                fact=f"{who.identity.subject} is in twice at the same time, for {change.seconds} s or more",
+                evidence=(change.evidence, *(e for fact in first.facts[:1] for e in fact.evidence)),
+            )
+            audio_beside_app = who.by_bridge or first.by_bridge
+            severity = Severity.LOW if audio_beside_app else Severity.MEDIUM
+            yield about(who, severity, f"{who.identity.subject} is in {title_of(who)} twice", why)
 
 
 def _owners(legs: Iterable[Participant]) -> set[str]:

@@ -64,11 +64,10 @@ class MeetingEnumeration:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each failed try; a join forgives a few."""
-        match change:
-            case Tried() if not change.expected:
-                yield from self._missed(change)
-            case Joined(participant=who):
-                self._forgive(_source(who.identity.subject, who.origin))
+        if isinstance(change, Tried) and not change.expected:
+            yield from self._missed(change)
+        elif isinstance(change, Joined):
+            self._forgive(_source(change.participant.identity.subject, change.participant.origin))
 
     def _missed(self, change: Tried) -> Iterator[Finding]:
         source = _source(change.identity.subject, change.origin)

@@ -25,11 +25,11 @@ class ForbiddenJoinMethod:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who):
-                marking = (who.occurrence and who.occurrence.classification) or self.policy.default_classification
-                if self.policy.allows(who.method, marking):
-                    return
-                why = Fact(fact=f"the policy does not allow {who.method} for {marking}", evidence=(change.evidence,))
-                summary = f"{who.identity.subject} joined {title_of(who)} by {who.method}, which {marking} forbids"
-                yield about(who, Severity.HIGH, summary, why)
+        if isinstance(change, Joined):
+            who = change.participant
+            marking = (who.occurrence and who.occurrence.classification) or self.policy.default_classification
+            if self.policy.allows(who.method, marking):
+                return
+            why = Fact(fact=f"the policy does not allow {who.method} for {marking}", evidence=(change.evidence,))
+            summary = f"{who.identity.subject} joined {title_of(who)} by {who.method}, which {marking} forbids"
+            yield about(who, Severity.HIGH, summary, why)

@@ -27,14 +27,14 @@ class IdentityMismatch:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who):
-                for why in (self._borrowed(who), self._inside_from_outside(who)):
-                    if why:
-                        fact = Fact(fact=why, evidence=who.facts[0].evidence)
-                        summary = f"who joined {title_of(who)} as {who.identity.claimed} is {who.identity.subject}"
-                        yield about(who, Severity.HIGH, summary, fact)
-                        return
+        if not isinstance(change, Joined):
+            return
+        who = change.participant
+        why = self._borrowed(who) or self._inside_from_outside(who)
+        if why:
+            fact = Fact(fact=why, evidence=who.facts[0].evidence)
+            summary = f"who joined {title_of(who)} as {who.identity.claimed} is {who.identity.subject}"
+            yield about(who, Severity.HIGH, summary, fact)
 
     def _borrowed(self, who: Participant) -> str:
         if who.identity.trust not in {Trust.ASSERTED, Trust.SCREENED} or not who.claimed_people:

@@ -29,14 +29,14 @@ class PinBypass:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who) if who.method is Method.PSTN and not who.by_bridge:
-                demanded = who.occurrence is not None and who.occurrence.has_pin
-                states = [slot.state for slot in who.slots]
-                if not demanded or not states or SlotState.RIGHT in states or states[-1] is not SlotState.EMPTY:
-                    return
-                why = Fact(
-                    fact="the invitation has a numeric PIN, and the call never contained it: # alone was enough",
-                    evidence=(change.evidence,),
-                )
-                yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} without the PIN", why)
+        if isinstance(change, Joined) and change.participant.method is Method.PSTN:
+            who = change.participant
+            demanded = who.occurrence is not None and who.occurrence.has_pin and not who.by_bridge
+            states = [slot.state for slot in who.slots]
+            if not demanded or not states or SlotState.RIGHT in states or states[-1] is not SlotState.EMPTY:
+                return
+            why = Fact(
+                fact="the invitation has a numeric PIN, and the call never contained it: # alone was enough",
+                evidence=(change.evidence,),
+            )
+            yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} without the PIN", why)

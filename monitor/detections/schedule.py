@@ -26,13 +26,14 @@ class OutsideSchedule:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At an early join, and at the moment that is too late."""
-        match change:
-            case Joined(participant=who) if who.occurrence is not None:
-                if who.joined_at < who.occurrence.start - self.early * MINUTE:
-                    minutes = (who.occurrence.start - who.joined_at) // MINUTE
-                    yield self._finding(change, who, f"joined {minutes} minutes before the start", who.joined_at)
-            case Overstayed(participant=who):
-                yield self._finding(change, who, f"is still there {self.late} minutes after the end", change.at)
+        if isinstance(change, Overstayed):
+            who = change.participant
+            yield self._finding(change, who, f"is still there {self.late} minutes after the end", change.at)
+        elif isinstance(change, Joined) and (occurrence := change.participant.occurrence) is not None:
+            who = change.participant
+            if who.joined_at < occurrence.start - self.early * MINUTE:
+                minutes = (occurrence.start - who.joined_at) // MINUTE
+                yield self._finding(change, who, f"joined {minutes} minutes before the start", who.joined_at)
 
     def _finding(self, change: Joined | Overstayed, who: Participant, what: str, at: int) -> Finding:
         severity = Severity.LOW if who.verdict is Verdict.INVITED else Severity.HIGH
@@ -55,8 +56,8 @@ class UnscheduledMeeting:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who) if who.occurrence is None:
-                what = "has no occurrence on this date" if who.series else "is in no calendar"
-                why = Fact(fact=f"{who.meeting.platform} {who.meeting.key} {what}", evidence=(change.evidence,))
-                yield about(who, Severity.LOW, f"{who.identity.subject} joined {title_of(who)}, which {what}", why)
+        if isinstance(change, Joined) and change.participant.occurrence is None:
+            who = change.participant
+            what = "has no occurrence on this date" if who.series else "is in no calendar"
+            why = Fact(fact=f"{who.meeting.platform} {who.meeting.key} {what}", evidence=(change.evidence,))
+            yield about(who, Severity.LOW, f"{who.identity.subject} joined {title_of(who)}, which {what}", why)

@@ -25,12 +25,12 @@ class UninvitedParticipant:
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At the join."""
-        match change:
-            case Joined(participant=who) if who.verdict is Verdict.UNINVITED and who.occurrence is not None:
-                known = ", ".join(person.name for person in who.people[:3])
-                listed = len(who.occurrence.invitees)
-                why = Fact(
-                    fact=f"{who.identity.subject} {f'({known}) ' if known else ''}is none of the {listed} invited",
-                    evidence=(change.evidence,),
-                )
-                yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} uninvited", why)
+        if isinstance(change, Joined) and change.participant.verdict is Verdict.UNINVITED:
+            who = change.participant
+            known = ", ".join(person.name for person in who.people[:3])
+            listed = len(who.occurrence.invitees) if who.occurrence else 0
+            why = Fact(
+                fact=f"{who.identity.subject} {f'({known}) ' if known else ''}is none of the {listed} invited",
+                evidence=(change.evidence,),
+            )
+            yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} uninvited", why)

@@ -86,7 +86,7 @@ class CallAnswered(Sighting, frozen=True, kw_only=True):
 
 
 class CallRefused(Sighting, frozen=True, kw_only=True):
-    """A final answer that is neither success nor challenge (3xx to 6xx; 487 when cancelled). A later 2xx overrules it."""
+    """A final answer, neither success nor challenge (3xx to 6xx; 487 when cancelled). A later 2xx overrules it."""
 
     call: str
     status: int
