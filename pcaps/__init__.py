@@ -1,0 +1,1 @@
+"""Captures made by the project itself: the generator, the stories it tells, and what they must lead to."""

@@ -1,0 +1,56 @@
+"""Makes every capture of this folder, with its labels: `python -m pcaps.make [--check] [NAME…]`.
+
+`--check` writes nothing and fails when a file is not what the stories give.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pcaps.stories import STORIES
+from pcaps.stories.story import Story
+
+HERE = Path(__file__).parent
+MADE = "made by pcaps/make.py; nothing in it was recorded from a network"
+CHECKED = "read by tshark 4.0.17 without malformed frames or warnings (SIP, SDP, RTP, telephone-events)"
+
+
+def files_of(story: Story) -> Iterator[tuple[Path, bytes]]:
+    """What the story leaves: a capture and its labels."""
+    world = story.told()
+    path = HERE / story.path
+    yield path.with_suffix(".pcap"), world.pcap()
+    labels = world.toml(
+        shows=story.shows,
+        made_by=MADE,
+        licence="EUPL-1.2",
+        checked_with=CHECKED,
+        checked_against=story.standards,
+        meetings=story.meetings,
+        directory=story.directory,
+        policy=story.policy,
+    )
+    yield path.with_suffix(".toml"), labels.encode()
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the files, or says which differ."""
+    check = "--check" in arguments
+    names = [argument for argument in arguments if not argument.startswith("-")]
+    differing = 0
+    for story in STORIES:
+        if names and not any(name in story.path for name in names):
+            continue
+        for path, content in files_of(story):
+            if check:
+                if not path.is_file() or path.read_bytes() != content:
+                    differing += 1
+                    sys.stderr.write(f"{path.relative_to(HERE)} is not what its story gives\n")
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
