@@ -1,0 +1,58 @@
+# joinwatch: `make demo` and `make test` set up everything that they need, also on a fresh machine.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix golden bench lock setup system clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Replay the bundled incident: who was in the meeting and should not have been
+	@$(BIN)/joinwatch demo
+
+test: $(READY) system ## Every test; installs tshark when it is missing
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: $(READY) ## Format, lint, strict types, import contract, then the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+fix: $(READY) ## Format and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: $(READY) ## Make the bundled captures and their golden files anew; read the difference line by line
+	$(BIN)/python -m pcaps.make
+	$(BIN)/python -m pytest tests/golden --golden -q
+
+bench: $(READY) ## Speed against tshark, sngrep, suricata and tcpdump on the same files; writes docs/performance.md
+	$(BIN)/python -m bench
+
+lock: $(READY) ## Resolve requirements.lock anew
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
+
+setup: $(READY) ## The virtual environment alone
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "joinwatch needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "no virtual environment could be made; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+system: ## tshark, against which the tests hold the decoders
+	@command -v tshark >/dev/null || sh deploy/install-tshark.sh
+
+clean: ## Forget the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist

@@ -1,0 +1,166 @@
+"""`joinwatch`: the command line. Each command is a file beside this one, imported when it is called.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but a capture is damaged; 4 done, and an alert
+reached `--fail-on`; 130 interrupted, results so far kept.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from monitor import __version__
+from monitor.model.problems import ConfigError
+
+DONE, FAILED, USAGE, DAMAGED, ALERTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+COMMANDS = {
+    "replay": "read captures: who was in which meeting, and who should not have been",
+    "decode": "read captures: calls and keys only, no calendar needed",
+    "check": "check calendars, directories and policies before they are used",
+    "explain": "why an alert fired, back to the frames",
+    "rules": "the rules and what each means",
+    "platforms": "the platforms and what is read of each",
+    "demo": "replay the bundled incident",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its options; nothing heavy is imported for it."""
+    top = argparse.ArgumentParser(
+        prog="joinwatch",
+        description="Who is in a meeting and should not be? A passive monitor of conference signalling.",
+        epilog="exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a capture is damaged, "
+        "4 an alert reached --fail-on, 130 interrupted",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"joinwatch {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
+        _OPTIONS[name](command)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the answer is its exit code. No traceback reaches the user, unless JOINWATCH_DEBUG is set."""
+    _die_quietly_on_closed_pipe()
+    try:
+        options = parser().parse_args(argv)
+        run = import_module(f"monitor.cli.{options.command}").run
+        code: int = run(options)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"joinwatch: {problem}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("joinwatch: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        if os.environ.get("JOINWATCH_DEBUG"):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"joinwatch: {place}{error.strerror or error}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        if os.environ.get("JOINWATCH_DEBUG"):
+            raise
+        print(
+            f"joinwatch: internal error ({type(error).__name__}); this is a fault of joinwatch, please report it.\n"
+            "Set JOINWATCH_DEBUG=1 to see where it happened.",
+            file=sys.stderr,
+        )
+        return FAILED
+    return code
+
+
+def _sentence(summary: str) -> str:
+    return summary[0].upper() + summary[1:] + "."
+
+
+def _die_quietly_on_closed_pipe() -> None:
+    """`joinwatch … | head` ends like any other program of a pipeline."""
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    """A polite kill keeps the results so far, as Ctrl-C does."""
+    del signum, frame
+    raise KeyboardInterrupt
+
+
+def _captures(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "captures",
+        nargs="+",
+        metavar="CAPTURE",
+        help="pcap or pcapng, plain, gzip or zstd; a folder of them; - for standard input",
+    )
+    command.add_argument("--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there")
+
+
+def _expected(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--meetings", metavar="PATH", action="append", default=[], help="iCalendar file or folder")
+    command.add_argument("--directory", metavar="PATH", action="append", default=[], help="vCard or CSV file or folder")
+    command.add_argument("--policy", metavar="FILE", help="TOML file: classifications, trusted trunks, bridges")
+
+
+def _results(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        choices=("low", "medium", "high", "critical"),
+        help="exit with 4 when an alert of at least this severity was raised: low, medium, high or critical",
+    )
+    command.add_argument(
+        "--metrics-listen", metavar="HOST:PORT", help="serve Prometheus metrics; after the replay until Ctrl-C"
+    )
+    command.add_argument("--metrics-textfile", metavar="FILE", help="write Prometheus metrics to FILE at the end")
+
+
+def _replay_options(command: argparse.ArgumentParser) -> None:
+    _captures(command)
+    _expected(command)
+    _results(command)
+
+
+def _decode_options(command: argparse.ArgumentParser) -> None:
+    _captures(command)
+    command.add_argument("--policy", metavar="FILE", help="TOML file: access numbers and bridges of the site")
+
+
+def _check_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", metavar="FILE", help=".toml policy, .ics calendar, .vcf or .csv directory")
+
+
+def _explain_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("alert", metavar="ALERT-ID", help="the alert's id, or its first characters")
+    command.add_argument("--journal", metavar="FILE", required=True, help="JSON lines of the replay (--json FILE)")
+    command.add_argument(
+        "--captures", metavar="PATH", action="append", default=[], help="where the captures are, if not where they were"
+    )
+
+
+def _demo_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there")
+    _results(command)
+
+
+_OPTIONS = {
+    "replay": _replay_options,
+    "decode": _decode_options,
+    "check": _check_options,
+    "explain": _explain_options,
+    "rules": lambda _: None,
+    "platforms": lambda _: None,
+    "demo": _demo_options,
+}

@@ -1,0 +1,287 @@
+"""The one place that knows the order of the stages: it makes them, hands each what it needs, and carries the nouns on.
+
+    sources → wire → decoders → platforms → meetings → detections → outputs
+
+The same pipeline serves a replay and the daemon. It asks no clock: time is the time of the packets.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from monitor.decoders import ASKS, Decoders
+from monitor.detections import Detections
+from monitor.meetings import Meetings
+from monitor.model.alerts import Alert
+from monitor.model.asks import Ask
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import Nanoseconds
+from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person
+from monitor.model.meetings import MeetingRef
+from monitor.model.oddities import Oddity
+from monitor.model.packets import Frame, Packet
+from monitor.model.policy import Policy
+from monitor.model.problems import ConfigError, Problem
+from monitor.model.roster import RosterChange
+from monitor.model.summary import CaptureReport, Summary
+from monitor.platforms import Platforms, known_platforms
+from monitor.wire import Wire
+
+Record: TypeAlias = SignallingEvent | RosterChange | Alert | Oddity | Summary
+"""Everything that leaves the house."""
+
+
+class Output(Protocol):
+    """Who must know."""
+
+    def write(self, record: Record) -> None:
+        """Take one record; those that do not concern it are passed over."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+class Source(Protocol):
+    """Where frames come from: capture files, later a live interface."""
+
+    @property
+    def reports(self) -> Sequence[CaptureReport]:
+        """What was read of each capture."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames that the filter lets through, in the order of time."""
+        ...
+
+    def widen(self, ask: Ask) -> None:
+        """Let more through from now on."""
+
+
+class NoCalendar:
+    """No meeting is expected."""
+
+    def around(self, meeting: MeetingRef, at: Nanoseconds) -> Sequence[Occurrence]:
+        """Never any."""
+        del meeting, at
+        return ()
+
+    def series_of(self, meeting: MeetingRef) -> Sequence[str]:
+        """Never any."""
+        del meeting
+        return ()
+
+    def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
+        """Nobody knows."""
+        del meeting, digits
+        return None
+
+
+class NoDirectory:
+    """Nobody is known by name."""
+
+    def people_with(self, address: Address) -> Sequence[Person]:
+        """Never anybody."""
+        del address
+        return ()
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator gave: who is expected, who is who, and what is allowed."""
+
+    policy: Policy
+    calendar: Calendar
+    directory: Directory
+    number_text: NumberText
+
+
+def load_expected(
+    meetings: Sequence[Path] = (), directories: Sequence[Path] = (), policy_file: Path | None = None
+) -> Expected:
+    """Read policy, calendars and directories; all their mistakes come together in one `ConfigError`.
+
+    Where the policy itself cannot be used, calendars and directories are still read with a default one, so that the
+    operator sees every mistake at once.
+    """
+    from monitor.sources.numbers import number_text_for  # Imported here, because `decode` and `--help` need none of it.
+
+    problems: list[Problem] = []
+    policy = Policy()
+    if policy_file is not None:
+        from monitor.sources.policies import load_policy
+
+        try:
+            policy = load_policy(policy_file, known_platforms=known_platforms())
+        except ConfigError as error:
+            problems.extend(error.problems)
+    number_text = number_text_for(policy.country_code)
+    calendar: Calendar = NoCalendar()
+    directory: Directory = NoDirectory()
+    if meetings:
+        from monitor.sources.calendars import load_calendars
+
+        try:
+            calendar = load_calendars(
+                meetings,
+                read_text=Platforms(policy, number_text=number_text).read_text,
+                number_text=number_text,
+                timezone=policy.timezone,
+                classifications=policy.classifications,
+            )
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if directories:
+        from monitor.sources.directories import load_directory
+
+        try:
+            directory = load_directory(directories, number_text=number_text)
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return Expected(policy=policy, calendar=calendar, directory=directory, number_text=number_text)
+
+
+class Signals:
+    """sources → wire → decoders → platforms: what was said on the wire. All that `decode` and a sensor need."""
+
+    def __init__(self, source: Source, expected: Expected) -> None:
+        calendar = expected.calendar
+        self.source = source
+        self.wire = Wire()
+        self.decoders = Decoders(source.widen)
+        self.platforms = Platforms(
+            expected.policy,
+            number_text=expected.number_text,
+            pin_check=calendar.knows_pin,
+            knows=lambda meeting: bool(calendar.series_of(meeting)),
+        )
+        self.now: Nanoseconds = 0
+        """The latest packet time so far."""
+
+    def events_of(self, frame: Frame) -> Iterator[SignallingEvent | Oddity]:
+        """What this frame says."""
+        if frame.at > self.now:
+            self.now = frame.at
+        yield from self._events(self.wire.feed(frame))
+
+    def finish(self) -> Iterator[SignallingEvent | Oddity]:
+        """What is left when there are no more frames: waiting bytes, unfinished conversations."""
+        yield from self._events(self.wire.finish())
+        yield from self._placed(self.decoders.finish())
+
+    def _events(self, packets: Iterable[Packet | Oddity]) -> Iterator[SignallingEvent | Oddity]:
+        for packet in packets:
+            if isinstance(packet, Oddity):
+                yield packet
+            else:
+                yield from self._placed(self.decoders.feed(packet))
+
+    def _placed(self, events: Iterable[SignallingEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
+        for event in events:
+            if isinstance(event, Oddity):
+                yield event
+            else:
+                yield from self.platforms.place(event)
+
+    def summary(self, **counts: int) -> Summary:
+        """What was read and what was not."""
+        reports = tuple(self.source.reports)
+        return Summary(
+            at=self.now,
+            captures=reports,
+            counts={
+                "frames": sum(report.frames for report in reports),
+                "wanted": sum(report.wanted for report in reports),
+                **self.wire.counts,
+                **self.decoders.counts,
+                **self.platforms.counts,
+                **counts,
+            },
+        )
+
+
+class Decode:
+    """Signalling events only."""
+
+    def __init__(self, source: Source, expected: Expected, outputs: Sequence[Output]) -> None:
+        self.signals = Signals(source, expected)
+        self.outputs = outputs
+
+    def run(self) -> None:
+        """Read the source to its end."""
+        for frame in self.signals.source:
+            for event in self.signals.events_of(frame):
+                self._write(event)
+
+    def finish(self) -> Summary:
+        """The last words, after the end or an interruption."""
+        for event in self.signals.finish():
+            self._write(event)
+        summary = self.signals.summary()
+        self._write(summary)
+        return summary
+
+    def _write(self, record: Record) -> None:
+        for output in self.outputs:
+            output.write(record)
+
+
+class Watch:
+    """The whole way, from frames to alerts."""
+
+    def __init__(self, source: Source, expected: Expected, outputs: Sequence[Output]) -> None:
+        self.signals = Signals(source, expected)
+        self.meetings = Meetings(
+            expected.calendar,
+            expected.directory,
+            expected.policy,
+            expected.number_text,
+            refs_of=self.signals.platforms.refs_of,
+        )
+        self.detections = Detections(expected.policy)
+        self.outputs = outputs
+
+    def run(self) -> None:
+        """Read the source to its end."""
+        meetings, events_of = self.meetings, self.signals.events_of
+        for frame in self.signals.source:
+            if frame.at >= meetings.due:
+                self._judge(meetings.advance(frame.at))
+            for event in events_of(frame):
+                if isinstance(event, Oddity):
+                    self._write(event)
+                else:
+                    self._judge(meetings.feed(event))
+
+    def finish(self) -> Summary:
+        """The last words, after the end or an interruption."""
+        for event in self.signals.finish():
+            if isinstance(event, Oddity):
+                self._write(event)
+            else:
+                self._judge(self.meetings.feed(event))
+        self._judge(self.meetings.finish(self.signals.now))
+        for alert in self.detections.finish():
+            self._write(alert)
+        summary = self.signals.summary(**self.meetings.counts, **self.detections.counts)
+        self._write(summary)
+        return summary
+
+    def _judge(self, changes: Iterable[RosterChange]) -> None:
+        for change in changes:
+            self._write(change)
+            for alert in self.detections.judge(change):
+                self._write(alert)
+
+    def _write(self, record: Record) -> None:
+        for output in self.outputs:
+            output.write(record)
+
+
+def captures_of(paths: Sequence[Path | str]) -> Source:
+    """Capture files, filtered for what the decoders ask."""
+    from monitor.sources.captures import Captures
+
+    return Captures(paths, ASKS)
