@@ -1,0 +1,188 @@
+"""What `replay` tells people: who was in which meeting, what is wrong with that, and what could not be seen.
+
+Records are kept until the end of the run and shown as one page: a table a meeting, then the alerts, most severe first.
+"""
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from monitor.model.alerts import Alert, Severity
+from monitor.model.calls import CallOffered
+from monitor.model.evidence import Nanoseconds
+from monitor.model.oddities import Oddity, Reason
+from monitor.model.roster import Joined, Left, Participant, PinRefused, Tried, Verdict
+from monitor.model.summary import Summary
+from monitor.outputs.page import Page, damage_lines, oddity_rows, read_line
+from monitor.outputs.records import Record
+from monitor.outputs.report import alert_lines, meeting_table, nothing_lines, tries_line
+from monitor.outputs.words import frame, name, zone_of
+
+MAX_PARTICIPANTS = 20_000
+"""Kept for the page, which nobody reads further; the journal has everybody."""
+MAX_ALERTS = 10_000
+MAX_TRIED = 10_000
+"""Meetings tried without success whose names are kept to count them."""
+MAX_ODDITIES = 256
+TABLES_SHOWN = 40
+ALERTS_SHOWN = 50
+
+
+@dataclass(slots=True)
+class Stay:
+    """One participant and when they left; none while they are in."""
+
+    who: Participant
+    left_at: Nanoseconds | None = None
+
+
+@dataclass(slots=True)
+class Tries:
+    """Attempts that let nobody in."""
+
+    count: int = 0
+    wrong_pins: int = 0
+    meetings: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+
+class Terminal:
+    """Collects what happened and shows it on a stream at the end."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        timezone: str = "UTC",
+        width: int | None = None,
+        colour: bool | None = None,
+        journal: str | None = None,
+    ) -> None:
+        self._page = Page(stream, width=width, colour=colour)
+        self._zone = zone_of(timezone)
+        self._zone_name = timezone
+        self._journal = journal
+        self._stays: OrderedDict[str, Stay] = OrderedDict()
+        self._not_kept: Counter[Verdict] = Counter()
+        self._alerts: dict[str, Alert] = {}
+        self._alerts_not_kept = 0
+        self._oddities: dict[tuple[str, Reason], tuple[int, str]] = {}
+        self._tries = Tries()
+        self._calls = 0
+        self._summary: Summary | None = None
+
+    def write(self, record: Record) -> None:
+        """Keeps what the page needs."""
+        match record:
+            case Joined():
+                self._keep(record.participant, None)
+            case Left():
+                self._keep(record.participant, record.left_at)
+            case Alert():
+                if record.id in self._alerts or len(self._alerts) < MAX_ALERTS:
+                    self._alerts[record.id] = record
+                else:
+                    self._alerts_not_kept += 1
+            case Oddity():
+                count_oddity(self._oddities, record)
+            case Tried() | PinRefused():
+                self._count_try(record)
+            case CallOffered():
+                self._calls += 1
+            case Summary():
+                self._summary = record
+            case _:
+                pass
+
+    def _keep(self, who: Participant, left_at: Nanoseconds | None) -> None:
+        known = self._stays.get(who.id)
+        if known is not None:
+            known.left_at = left_at
+        elif left_at is None:
+            self._stays[who.id] = Stay(who)
+            if len(self._stays) > MAX_PARTICIPANTS:
+                _, gone = self._stays.popitem(last=False)
+                self._not_kept[gone.who.verdict] += 1
+
+    def _count_try(self, tried: Tried | PinRefused) -> None:
+        tries = self._tries
+        if isinstance(tried, PinRefused):
+            tries.wrong_pins += 1
+            return
+        tries.count += 1
+        if len(tries.meetings) < MAX_TRIED:
+            tries.meetings.add(f"{tried.meeting.platform} {tried.meeting.key}")
+        if len(tries.sources) < MAX_TRIED:
+            subject = tried.identity.subject
+            tries.sources.add(tried.origin if subject == "anonymous" else subject)
+
+    def close(self) -> None:
+        """Shows the page."""
+        self._show_meetings()
+        if self._tries.count or self._tries.wrong_pins:
+            self._page.line()
+            tries = self._tries
+            self._page.line(tries_line(tries.count, tries.wrong_pins, len(tries.meetings), len(tries.sources)))
+        self._show_alerts()
+        rows = oddity_cells(self._oddities)
+        oddity_rows(self._page, rows)
+        self._page.line()
+        if not self._alerts:
+            reasons = {reason for _, reason in self._oddities}
+            nothing_lines(self._page, bool(self._stays), self._calls, self._summary, reasons)
+        if self._summary is not None:
+            damage_lines(self._page, self._summary)
+            read_line(self._page, self._summary, self._zone, self._zone_name)
+        self._page.show()
+
+    def _show_meetings(self) -> None:
+        groups: dict[str, list[Stay]] = {}
+        for stay in self._stays.values():
+            who = stay.who
+            key = who.occurrence.id if who.occurrence else f"{who.meeting.platform}/{who.meeting.key}"
+            groups.setdefault(key, []).append(stay)
+        # Where there are too many, the meetings with somebody unexpected are the ones to read.
+        ranked = sorted(groups.values(), key=lambda stays: all(s.who.verdict is Verdict.INVITED for s in stays))
+        kept = ranked[:TABLES_SHOWN]
+        for stays in sorted(kept, key=lambda stays: (stays[0].who.joined_at, stays[0].who.id)):
+            rows = [(stay.who, stay.left_at) for stay in stays]
+            meeting_table(self._page, rows, self._zone)
+        if len(ranked) > len(kept):
+            self._page.line(f"… and {len(ranked) - len(kept):,} more meetings; the journal has them all.")
+        if self._not_kept:
+            missing = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(self._not_kept.items()))
+            self._page.line(f"… and earlier participants that this page has no room for: {missing}.")
+
+    def _show_alerts(self) -> None:
+        alerts = sorted(self._alerts.values(), key=lambda alert: (-alert.severity.rank, alert.first_seen, alert.id))
+        if not alerts:
+            return
+        people = {stay.who.identity.subject: stay.who.people for stay in self._stays.values()}
+        counts = Counter(alert.severity for alert in alerts)
+        listed = ", ".join(f"{counts[level]} {level}" for level in reversed(Severity) if counts[level])
+        self._page.line()
+        self._page.line(f"Alerts: {listed}", style="bold")
+        for alert in alerts[:ALERTS_SHOWN]:
+            alert_lines(self._page, alert, people.get(alert.subject, ()), self._zone, self._journal)
+        more = len(alerts) - ALERTS_SHOWN + self._alerts_not_kept
+        if more > 0:
+            self._page.line(f"… and {more:,} more alerts; the journal has them all.")
+
+
+def count_oddity(oddities: dict[tuple[str, Reason], tuple[int, str]], oddity: Oddity) -> None:
+    """Adds one; the first of its kind says where."""
+    kind = (oddity.protocol, oddity.reason)
+    if kind not in oddities and len(oddities) >= MAX_ODDITIES:
+        kind = ("other", oddity.reason)
+    if kind in oddities:
+        count, first = oddities[kind]
+        oddities[kind] = (count + 1, first)
+    else:
+        what = f" ({name(oddity.what)})" if oddity.what else ""
+        oddities[kind] = (1, frame(oddity.evidence) + what)
+
+
+def oddity_cells(oddities: dict[tuple[str, Reason], tuple[int, str]]) -> list[tuple[str, str, int, str]]:
+    """Most frequent first."""
+    ranked = sorted(oddities.items(), key=lambda item: (-item[1][0], item[0]))
+    return [(name(protocol), str(reason), count, first) for (protocol, reason), (count, first) in ranked]
