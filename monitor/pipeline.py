@@ -228,7 +228,7 @@ class Decode:
             output.write(record)
 
 
-class Watch:
+class Replay:
     """The whole way, from frames to alerts."""
 
     def __init__(self, source: Source, expected: Expected, outputs: Sequence[Output]) -> None:
@@ -280,7 +280,15 @@ class Watch:
             output.write(record)
 
 
-def captures_of(paths: Sequence[Path | str]) -> Source:
+class Captured(Source, Protocol):
+    """Capture files: a source that knows how far it is."""
+
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes read, and bytes to read when that is known."""
+        ...
+
+
+def captures_of(paths: Sequence[Path | str]) -> Captured:
     """Capture files, filtered for what the decoders ask."""
     from monitor.sources.captures import Captures
 

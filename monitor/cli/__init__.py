@@ -105,7 +105,9 @@ def _captures(command: argparse.ArgumentParser) -> None:
         metavar="CAPTURE",
         help="pcap or pcapng, plain, gzip or zstd; a folder of them; - for standard input",
     )
-    command.add_argument("--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there")
+    command.add_argument(
+        "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
+    )
 
 
 def _expected(command: argparse.ArgumentParser) -> None:
@@ -151,7 +153,9 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there")
+    command.add_argument(
+        "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
+    )
     _results(command)
 
 

@@ -168,9 +168,9 @@ class Meetings:
         if party.voice is not leg or party.participant is not None:
             return
         leg.dial_in = True
-        if event.attempt != leg.attempt and leg.attempt and leg.meeting is not None:
-            yield self._tried(leg, leg.meeting, event.at, event.evidence)
-        if event.attempt != leg.attempt:
+        if (event.attempt, event.meeting) != (leg.attempt, leg.meeting):
+            if leg.meeting is not None:
+                yield self._tried(leg, leg.meeting, event.at, event.evidence)
             leg.restart(event.attempt, event.meeting)
             if event.meeting is not None:
                 leg.note(f"entered the meeting number {event.meeting.value}", event.evidence)

@@ -1,0 +1,33 @@
+"""`joinwatch demo`: the bundled incident, replayed with its calendar, directory and policy."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from monitor.cli.replay import replay
+from monitor.pipeline import load_expected
+
+STORY = """\
+A ministry's telephone trunk, mirrored. Somebody outside tries meeting numbers one after the other, finds one,
+dials in, types only # where the PIN is asked, and listens. The captures and calendars are invented.
+"""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay the incident."""
+    captures, config = bundled()
+    print(STORY, file=sys.stderr)
+    expected = load_expected(
+        [config / "meetings"], [config / "directory.vcf", config / "partners.csv"], config / "policy.toml"
+    )
+    return replay([captures / "incident.pcap"], expected, options)
+
+
+def bundled() -> tuple[Path, Path]:
+    """Folders of the incident's captures and of its configuration: inside an installed package, or beside a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "example"
+    if inside.is_dir():
+        return inside / "pcaps", inside / "config"
+    checkout = package.parent
+    return checkout / "pcaps" / "incident", checkout / "config" / "example"
