@@ -1,1 +1,123 @@
-"""decoders"""
+"""What was said in each protocol: packets come in, signalling events go out.
+
+The table of contents: a protocol is one file with a `Decoder` in it, and one line in `decoders_of`. Those that carry
+media are told of it through one `MediaAddresses`. A packet goes to the first that knows its bytes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from monitor.decoders import rtp_events, sip
+from monitor.decoders.decoder import NOTHING, Decoded, Decoder, Stream, Verdict, Widen
+from monitor.decoders.media import MediaAddresses
+from monitor.model.asks import Ask
+from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.packets import Datagram, Flow, Packet, StreamData, StreamEnd
+
+ASKS: Final[tuple[Ask, ...]] = (sip.ASK, rtp_events.ASK)
+"""What the packet filter must let through."""
+
+MAX_STREAMS = 16_384
+"""Directions of TCP connections that are followed; the one that was silent longest is forgotten first."""
+
+MAX_HEAD = 512
+"""Bytes of a stream's beginning that are kept until some decoder knows it."""
+
+__all__ = ["ASKS", "Decoded", "Decoders"]
+
+
+def decoders_of(widen: Widen | None) -> tuple[Decoder, ...]:
+    """One decoder for each protocol, most frequent first."""
+    addresses = MediaAddresses()
+    return (sip.Sip(addresses, widen), rtp_events.RtpEvents(addresses))
+
+
+class Decoders:
+    """Gives each packet to the decoder of its protocol, by content and never by port alone."""
+
+    def __init__(self, widen: Widen | None = None) -> None:
+        self._decoders = decoders_of(widen)
+        self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
+        """A reader, or the first bytes of a stream that nobody knows yet."""
+        self._next: Nanoseconds = 0
+        self._own = {"streams": 0, "streams_evicted": 0, "datagrams_unknown": 0}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Totals since the start, by name."""
+        merged = dict(self._own)
+        for decoder in self._decoders:
+            merged |= decoder.counts
+        return merged
+
+    def feed(self, packet: Packet) -> Iterable[Decoded]:
+        """What this packet has to say."""
+        if packet.at >= self._next:
+            return [*self._advance(packet.at), *self._read(packet)]
+        return self._read(packet)
+
+    def finish(self) -> Iterable[Decoded]:
+        """There are no more packets. Calls that go on then have not ended, so nothing is said of them."""
+        self._streams.clear()
+        return NOTHING
+
+    def _read(self, packet: Packet) -> Iterable[Decoded]:
+        if isinstance(packet, Datagram):
+            payload = packet.payload
+            for decoder in self._decoders:
+                if decoder.probe(payload) is Verdict.MINE:
+                    return decoder.datagram(packet)
+            self._own["datagrams_unknown"] += 1
+            return NOTHING
+        if isinstance(packet, StreamData):
+            return self._stream_data(packet)
+        stream = self._streams.get(packet.flow)
+        if isinstance(packet, StreamEnd):
+            self._streams.pop(packet.flow, None)
+            return NOTHING if stream is None or isinstance(stream, bytes) else stream.close(packet)
+        if stream is None or isinstance(stream, bytes):
+            # What was unknown before a gap may be known behind it.
+            self._streams.pop(packet.flow, None)
+            return NOTHING
+        return stream.gap(packet)
+
+    def _advance(self, at: Nanoseconds) -> Iterator[Decoded]:
+        self._next = at + SECOND
+        for decoder in self._decoders:
+            yield from decoder.advance(at)
+
+    def _stream_data(self, packet: StreamData) -> Iterable[Decoded]:
+        stream = self._streams.get(packet.flow)
+        if stream is None or isinstance(stream, bytes):
+            return self._probe(packet, stream or b"")
+        self._streams.move_to_end(packet.flow)
+        return stream.feed(packet)
+
+    def _probe(self, packet: StreamData, before: bytes) -> Iterable[Decoded]:
+        """Finds a reader for a stream by its first bytes; a stream that nobody knows is tried anew with each packet,
+        for a capture that began in the middle of it shows a first message sooner or later.
+        """
+        whole = packet if not before else packet._replace(payload=before + packet.payload)
+        unsure = False
+        for decoder in self._decoders:
+            verdict = decoder.probe(whole.payload)
+            if verdict is Verdict.MINE:
+                stream = decoder.stream(whole)
+                if stream is not None:
+                    self._remember(packet.flow, stream)
+                    return stream.feed(whole)
+            unsure = unsure or verdict is Verdict.UNSURE
+        if unsure and len(whole.payload) < MAX_HEAD:
+            self._remember(packet.flow, whole.payload)
+        else:
+            self._streams.pop(packet.flow, None)
+        return NOTHING
+
+    def _remember(self, flow: Flow, stream: Stream | bytes) -> None:
+        if not isinstance(stream, bytes):
+            self._own["streams"] += 1
+        if flow not in self._streams and len(self._streams) >= MAX_STREAMS:
+            self._streams.popitem(last=False)
+            self._own["streams_evicted"] += 1
+        self._streams[flow] = stream

@@ -1,0 +1,80 @@
+"""What a decoder is: packets of one protocol come in, what was said in it goes out.
+
+A decoder does no input or output and asks no clock: time comes in with the packets, also to timeouts.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Final, Protocol, TypeAlias
+
+from monitor.model.asks import Ask
+from monitor.model.calls import DecodedEvent
+from monitor.model.evidence import Nanoseconds
+from monitor.model.oddities import Malformed, Oddity, Reason
+from monitor.model.packets import Datagram, Packet, StreamData, StreamEnd, StreamGap, evidence_of
+
+Decoded: TypeAlias = DecodedEvent | Oddity
+
+Widen: TypeAlias = Callable[[Ask], None]
+"""Asks the packet filter for more, from the next packet on."""
+
+NOTHING: Final[tuple[Decoded, ...]] = ()
+"""What most packets have to say."""
+
+
+class Verdict(Enum):
+    """Does a decoder know these bytes?"""
+
+    MINE = "mine"
+    NOT_MINE = "not mine"
+    UNSURE = "unsure"
+    """Too few bytes of a stream to tell."""
+
+
+class Stream(Protocol):
+    """One direction of one TCP connection, in one protocol."""
+
+    def feed(self, packet: StreamData) -> Iterable[Decoded]:
+        """Takes the next bytes, which may end anywhere in a message."""
+        ...
+
+    def gap(self, packet: StreamGap) -> Iterable[Decoded]:
+        """Takes note that bytes are lost."""
+        ...
+
+    def close(self, packet: StreamEnd) -> Iterable[Decoded]:
+        """Takes note that there is no more."""
+        ...
+
+
+class Decoder(Protocol):
+    """One protocol over all its conversations; it keeps what its messages must be compared with."""
+
+    counts: dict[str, int]
+    """Every key is there from the start."""
+
+    def probe(self, head: bytes) -> Verdict:
+        """Whether a datagram, or a stream that begins with these bytes, is of this protocol."""
+        ...
+
+    def datagram(self, packet: Datagram) -> Iterable[Decoded]:
+        """Takes a datagram that `probe` knew."""
+        ...
+
+    def stream(self, packet: StreamData) -> Stream | None:
+        """A reader for the stream that begins with this packet; none when the protocol has no streams."""
+        ...
+
+    def advance(self, at: Nanoseconds, /) -> Iterable[Decoded]:
+        """Forgets what is over by now; called about once in a second of packet time."""
+        ...
+
+
+def oddity_of(packet: Packet, protocol: str, error: Malformed) -> Oddity:
+    """Bad bytes as news, with the frame that shows them."""
+    return Oddity(at=packet.at, evidence=evidence_of(packet), protocol=protocol, reason=error.reason, what=error.what)
+
+
+def eviction_of(packet: Packet, protocol: str, what: str) -> Oddity:
+    """News that a table is full."""
+    return Oddity(at=packet.at, evidence=evidence_of(packet), protocol=protocol, reason=Reason.EVICTED, what=what)

@@ -1,0 +1,115 @@
+"""SIP (RFC 3261) on UDP and TCP: finds its messages in packets and hands them to the calls."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from monitor.decoders.decoder import Decoded, Verdict, Widen, oddity_of
+from monitor.decoders.media import MediaAddresses
+from monitor.decoders.sip_calls import SipCalls
+from monitor.decoders.sip_message import SIP_HEADS, SipMessage, looks_like_sip, read_message
+from monitor.decoders.sip_stream import SipFraming
+from monitor.model.asks import Ask
+from monitor.model.evidence import Nanoseconds
+from monitor.model.oddities import Malformed
+from monitor.model.packets import (
+    Datagram,
+    Packet,
+    StreamData,
+    StreamEnd,
+    StreamGap,
+    destination_port_of,
+    source_port_of,
+)
+
+PORTS: Final = (5060, 5061, 5062, 5080)
+"""Where SIP is without being looked for: RFC 3261, 19.1.2, and what FreeSWITCH and many SBCs use beside it."""
+
+ASK: Final = Ask(protocol="sip", udp_ports=PORTS, tcp_ports=PORTS, udp_heads=SIP_HEADS, tcp_heads=SIP_HEADS)
+
+ENOUGH: Final = 512
+"""Bytes of a stream's beginning that must suffice to tell whether it is SIP."""
+
+MAX_WIDENED = 64
+"""TCP ports beside `PORTS` on which SIP was found and whose streams are asked for as a whole."""
+
+_KEEP_ALIVE: Final = b"\r\n"
+_HEADS: Final = frozenset(SIP_HEADS)
+
+
+class Sip:
+    """The decoder of SIP: one state for all its calls, one reader for each stream."""
+
+    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
+        self._calls = SipCalls(addresses, widen)
+        self._read = self._calls.read
+        self._widen = widen
+        self._widened = set(PORTS)
+        self.counts = {"sip_messages": 0, "sip_malformed": 0}
+
+    def probe(self, head: bytes) -> Verdict:
+        """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
+        if looks_like_sip(head):
+            return Verdict.MINE
+        line, found, _ = head.lstrip(_KEEP_ALIVE)[:ENOUGH].partition(b"\n")
+        if line[:4] in _HEADS and b"SIP/" in line:
+            return Verdict.MINE
+        # A start line may come in pieces; what is no token at its beginning never becomes one.
+        unsure = not found and len(head) < ENOUGH and (not line or line[:1].isalpha())
+        return Verdict.UNSURE if unsure else Verdict.NOT_MINE
+
+    def datagram(self, packet: Datagram) -> Iterable[Decoded]:
+        """One datagram is one message (RFC 3261, 18.3)."""
+        try:
+            message = read_message(packet.payload, datagram=True)
+        except Malformed as error:
+            self.counts["sip_malformed"] += 1
+            return (oddity_of(packet, "sip", error),)
+        return self.take(message, packet)
+
+    def take(self, message: SipMessage, packet: Packet) -> Iterable[Decoded]:
+        """One message, however it came."""
+        self.counts["sip_messages"] += 1
+        try:
+            return self._read(message, packet)
+        except Malformed as error:
+            self.counts["sip_malformed"] += 1
+            return (oddity_of(packet, "sip", error),)
+
+    def stream(self, packet: StreamData) -> "SipStream":
+        """A reader for one direction of a TCP connection; other connections to that port are wanted whole, too."""
+        flow = packet.flow
+        port = source_port_of(flow) if packet.payload.startswith(b"SIP/") else destination_port_of(flow)
+        if self._widen is not None and port not in self._widened and len(self._widened) < MAX_WIDENED:
+            self._widened.add(port)
+            self._widen(Ask(protocol="sip", tcp_ports=(port,)))
+        return SipStream(self)
+
+    def advance(self, at: Nanoseconds) -> Iterable[Decoded]:
+        """Ends calls that were silent for too long."""
+        return self._calls.advance(at)
+
+
+class SipStream:
+    """One direction of one TCP connection that speaks SIP."""
+
+    def __init__(self, sip: Sip) -> None:
+        self._sip = sip
+        self._framing = SipFraming()
+
+    def feed(self, packet: StreamData) -> Iterable[Decoded]:
+        """What the messages that these bytes complete have to say."""
+        return self._take(self._framing.feed(packet.payload), packet)
+
+    def gap(self, packet: StreamGap) -> Iterable[Decoded]:
+        """What could still be read before the gap."""
+        return self._take(self._framing.gap(packet.lost), packet)
+
+    def close(self, packet: StreamEnd) -> Iterable[Decoded]:
+        """What could still be read before the end."""
+        return self._take(self._framing.close(), packet)
+
+    def _take(self, read: Iterable[SipMessage | Malformed], packet: Packet) -> Iterable[Decoded]:
+        said: list[Decoded] = []
+        for one in read:
+            said += (oddity_of(packet, "sip", one),) if isinstance(one, Malformed) else self._sip.take(one, packet)
+        return said

@@ -1,0 +1,369 @@
+"""SIP messages come in, calls go out: offered, answered, refused, forwarded, ended, and keys pressed in signalling.
+
+A call is everything under one Call-ID: all its forks and all hops on which it was captured. Its dialogs are told apart
+by their tags only where that matters: who speaks, and whose BYE ends what. No message is answered for twice, however
+often it is retransmitted or mirrored.
+"""
+
+from typing import Final
+
+from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddity_of
+from monitor.decoders.media import OTHER, MediaAddresses
+from monitor.decoders.sip_address import parse_address
+from monitor.decoders.sip_call import Call, CallTable, State, timer_of
+from monitor.decoders.sip_claims import (
+    asserted_in,
+    branch_of,
+    claims_of,
+    session_of,
+    tag_of,
+    taken_over_by,
+    uri_of,
+    uris_in,
+)
+from monitor.decoders.sip_media import SipMedia
+from monitor.decoders.sip_message import SipMessage
+from monitor.decoders.sip_pressed import SipKeys
+from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
+from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.meetings import Method
+from monitor.model.oddities import Malformed, Oddity, Reason
+from monitor.model.packets import Packet, destination_of, evidence_of, source_of, text_of
+
+MAX_OFFERS = 4
+"""Hops on which a call is offered anew because the network asserts another identity there."""
+
+CHALLENGES: Final = frozenset({401, 407})
+
+
+class SipCalls:
+    """The state of every call, and what each message changes in it."""
+
+    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
+        self._table = CallTable()
+        self._media = SipMedia(addresses, widen)
+        self._keys = SipKeys(self._table)
+        self._told_of_eviction: Nanoseconds | None = None
+        self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
+        self._readers = {
+            "INVITE": self._invite,
+            "ACK": self._ack,
+            "BYE": self._bye,
+            "REFER": self._refer,
+            "UPDATE": self._in_dialog,
+            "PRACK": self._in_dialog,
+            "INFO": self._keyed,
+            "NOTIFY": self._keyed,
+            "SUBSCRIBE": self._keys.subscribe,
+        }
+
+    def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """What this message changes.
+
+        Raises:
+            Malformed: A header that is needed is broken.
+        """
+        if message.status:
+            return self._response(message, message.status, packet)
+        reader = self._readers.get(message.method)
+        return reader(message, packet) if reader is not None else NOTHING
+
+    def advance(self, at: Nanoseconds) -> tuple[Decoded, ...]:
+        """Ends answered calls that were silent for too long, and forgets those that nobody answered."""
+        for call in self._table.drop_waiting(at):
+            self._media.forget(call)
+        return tuple(self._expire(call, at) for call in self._table.expired(at))
+
+    def _expire(self, call: Call, at: Nanoseconds) -> CallEnded:
+        self.counts["calls_expired"] += 1
+        self._media.forget(call)
+        return CallEnded(at=at, evidence=call.last_evidence, call=call.id, by="unknown")
+
+    # Requests
+
+    def _invite(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        call_id = _call_id_of(message)
+        call = self._table.get(call_id)
+        if call is None:
+            return self._offer(message, packet)
+        number = _number_of(message)
+        source = source_of(packet.flow)
+        if number == call.number and source in call.sources and not call.rebuilt:
+            return NOTHING
+        within = bool(tag_of(message.first("to")))
+        if call.state is State.OVER:
+            # Some count on under one Call-ID: a test tool, or somebody who hides a second call behind a first.
+            return NOTHING if within else self._offer(message, packet)
+        if within:
+            return self._in_dialog(message, packet)
+        return self._once_more(call, number, source, message, packet)
+
+    def _once_more(
+        self, call: Call, number: int, source: bytes, message: SipMessage, packet: Packet
+    ) -> tuple[Decoded, ...]:
+        """An INVITE for a call that was offered: on its next hop, with credentials, or after a refusal."""
+        if number > call.number and source in call.sources and message.target != call.target and not call.redirected:
+            # Another target by the same caller is another call, or all but the first of a search would be hidden.
+            if call.state is not State.ANSWERED:
+                return self._offer(message, packet)
+            what = "an INVITE for another target under the Call-ID of a call that goes on"
+            return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)), *self._offer(message, packet))
+        call.number = max(number, call.number)
+        call.add_caller(tag_of(message.first("from")), source, branch_of(message.first("via")))
+        odd = self._media.announce(call, "caller", message, packet)
+        asserted = asserted_in(message)
+        better = bool(asserted) and asserted != call.asserted and call.state is not State.ANSWERED
+        if not call.rebuilt and (not better or call.offers >= MAX_OFFERS):
+            return odd
+        # A later hop, or the INVITE with credentials, may bring what the network asserts of the caller.
+        call.rebuilt = False
+        call.offers += 1
+        call.asserted = asserted
+        return (_offered(message, packet, call.id), *odd)
+
+    def _offer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """A call begins."""
+        call = Call(
+            _call_id_of(message),
+            _number_of(message),
+            source_of(packet.flow),
+            message.target,
+            tag_of(message.first("from")),
+        )
+        call.branches = (branch_of(message.first("via")),)
+        offered = _offered(message, packet, call.id)
+        call.asserted = offered.caller.asserted
+        evicted = self._begin(call, packet)
+        return (
+            *evicted,
+            offered,
+            *self._media.announce(call, "caller", message, packet),
+            *_broken_cseq(message, packet),
+        )
+
+    def _begin(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
+        """Gives the call its place in the table; tells at most once a minute that there was none."""
+        self.counts["calls"] += 1
+        call.touch(packet.at, packet.capture, packet.number)
+        former = self._table.get(call.id)
+        if former is not None:
+            self._media.forget(former)
+            self._table.end(former)
+        evicted = self._table.add(call)
+        if evicted is None:
+            return NOTHING
+        self.counts["calls_evicted"] += 1
+        self._media.forget(evicted)
+        if self._told_of_eviction is not None and packet.at - self._told_of_eviction < MINUTE:
+            return NOTHING
+        self._told_of_eviction = packet.at
+        return (eviction_of(packet, "sip", "the table of calls is full; unanswered ones are forgotten first"),)
+
+    def _ack(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """Carries the answer to an offer that came late; and shows that a call was answered whose 2xx was not seen."""
+        call = self._table.waiting.get(message.call_id)
+        if call is not None and call.state is State.OFFERED:
+            to = message.first("to")
+            caller, callee = tag_of(message.first("from")), tag_of(to)
+            # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261, 17.1.1.3).
+            if callee and caller in call.caller_tags and branch_of(message.first("via")) not in call.branches:
+                callee_claims = Claims(uri=uri_of(to), sent_from=text_of(destination_of(packet.flow)))
+                return self._answered(call, caller, callee, callee_claims, message.target, False, packet)
+        if b"telephone-event" in message.text:
+            return self._in_dialog(message, packet)
+        return NOTHING
+
+    def _in_dialog(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """A request within the call that may move its media: re-INVITE, UPDATE, PRACK, ACK."""
+        call = self._table.get(message.call_id)
+        if call is None:
+            return NOTHING
+        call.touch(packet.at, packet.capture, packet.number)
+        side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
+        return self._media.announce(call, side, message, packet)
+
+    def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        call = self._table.get(message.call_id)
+        if call is None or call.state is State.OVER:
+            return NOTHING
+        sender = tag_of(message.first("from"))
+        if call.state is State.ANSWERED:
+            ends = call.hang_up(sender, tag_of(message.first("to")))
+            if ends is None:
+                what = "BYE with tags of no dialog of its call"
+                return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)),)
+            if not ends:
+                return NOTHING
+        by = call.side_of(sender, source_of(packet.flow))
+        answered = call.state is State.ANSWERED
+        call.touch(packet.at, packet.capture, packet.number)
+        self._media.forget(call)
+        self._table.end(call)
+        if not answered:
+            return NOTHING
+        return (CallEnded(at=packet.at, evidence=evidence_of(packet), call=call.id, by=by),)
+
+    def _refer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """A transfer (RFC 3515), or a focus that is asked to add or remove somebody (RFC 4579, 5.5 and 5.11)."""
+        call = self._table.get(message.call_id)
+        if call is None or call.state is State.OVER:
+            return NOTHING
+        side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
+        to = uri_of(message.first("refer-to"))
+        if not call.is_new(f"{side} {_number_of(message)}") or not to:
+            return NOTHING
+        call.touch(packet.at, packet.capture, packet.number)
+        return (
+            CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=(to,), how="transfer", by=side),
+        )
+
+    def _keyed(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        return self._keys.read(message, packet)
+
+    # Responses
+
+    def _response(self, message: SipMessage, status: int, packet: Packet) -> tuple[Decoded, ...]:
+        # By far most provisional answers say nothing that matters here: 100, 180 and 183 without description.
+        if status < 200 and status != 181 and b"telephone-event" not in message.text:
+            return NOTHING
+        call = self._table.get(message.call_id)
+        if call is not None and call.state is State.OVER:
+            return NOTHING
+        number, method = message.cseq
+        if method != "INVITE":
+            if call is None:
+                return NOTHING
+            call.touch(packet.at, packet.capture, packet.number)
+            return self._media_of_answer(call, message, packet) if method in ("UPDATE", "PRACK") else NOTHING
+        if status >= 300:
+            return self._refused(call, number, status, message, packet) if call is not None else NOTHING
+        if status >= 200:
+            return self._success(call, number, message, packet)
+        if call is None or call.state is State.ANSWERED:
+            return NOTHING
+        odd = self._media_of_answer(call, message, packet)
+        if status != 181 or call.forwarded:
+            return odd
+        call.forwarded = True
+        forwarded = CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=(), how="progress")
+        return (forwarded, *odd)
+
+    def _media_of_answer(self, call: Call, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """A response is sent by the side that its From does not name."""
+        asker = call.side_of(tag_of(message.first("from")), destination_of(packet.flow))
+        return self._media.announce(call, OTHER[asker], message, packet)
+
+    def _success(self, call: Call | None, number: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """A 2xx to an INVITE: the call's answer, one more hop or fork of it, or the answer to a re-INVITE."""
+        caller, to = tag_of(message.first("from")), message.first("to")
+        before: tuple[Decoded, ...] = NOTHING
+        if call is None:
+            call, before = self._rebuild(number, caller, message, packet)
+        timer = timer_of(message.first("session-expires"))
+        if timer is not None:
+            call.life = timer
+        odd = self._media_of_answer(call, message, packet)
+        if call.state is State.ANSWERED:
+            call.touch(packet.at, packet.capture, packet.number)
+            call.add_dialog(caller, tag_of(to))
+            return odd
+        contact = parse_address(message.first("contact"))
+        focus = "isfocus" in contact.params
+        callee = claims_of(message, "to", text_of(source_of(packet.flow)))
+        return (*before, *self._answered(call, caller, tag_of(to), callee, contact.uri, focus, packet), *odd)
+
+    def _answered(
+        self, call: Call, caller: str, callee: str, claims: Claims, contact: str, focus: bool, packet: Packet
+    ) -> tuple[Decoded, ...]:
+        call.touch(packet.at, packet.capture, packet.number)
+        call.branches = ()
+        call.add_dialog(caller, callee)
+        self._table.answer(call)
+        return (
+            CallAnswered(
+                at=packet.at, evidence=evidence_of(packet), call=call.id, callee=claims, contact=contact, focus=focus
+            ),
+        )
+
+    def _rebuild(
+        self, number: int, caller: str, message: SipMessage, packet: Packet
+    ) -> tuple[Call, tuple[Decoded, ...]]:
+        """The call as its answer tells of it, for a capture that began too late or saw one direction only."""
+        to = uri_of(message.first("to"))
+        call = Call(message.call_id, number, destination_of(packet.flow), to, caller)
+        call.rebuilt = True
+        evicted = self._begin(call, packet)
+        sender = parse_address(message.first("from"))
+        offered = CallOffered(
+            at=packet.at,
+            evidence=evidence_of(packet),
+            call=call.id,
+            method=Method.SIP,
+            target=to,
+            addressed_to=to,
+            caller=Claims(uri=sender.uri, display=sender.display, sent_from=text_of(destination_of(packet.flow))),
+            sent_to=text_of(source_of(packet.flow)),
+        )
+        return call, (*evicted, offered)
+
+    def _refused(
+        self, call: Call, number: int, status: int, message: SipMessage, packet: Packet
+    ) -> tuple[Decoded, ...]:
+        """A final answer of 300 and more: once for each attempt, and none for a challenge or a failed re-INVITE."""
+        if call.state is State.ANSWERED or status in CHALLENGES or number <= call.refused:
+            return NOTHING
+        call.state = State.REFUSED
+        call.refused = number
+        refused = CallRefused(at=packet.at, evidence=evidence_of(packet), call=call.id, status=status)
+        contacts = uris_in(message, "contact") if status < 400 else ()
+        if not contacts:
+            return (refused,)
+        call.redirected = True
+        return (
+            refused,
+            CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=contacts, how="redirect"),
+        )
+
+
+def _offered(message: SipMessage, packet: Packet, call_id: str) -> CallOffered:
+    """The offer as the INVITE states it."""
+    source = text_of(source_of(packet.flow))
+    return CallOffered(
+        at=packet.at,
+        evidence=evidence_of(packet),
+        call=call_id,
+        method=Method.SIP,
+        target=message.target,
+        addressed_to=uri_of(message.first("to")),
+        caller=claims_of(message, "from", source),
+        sent_to=text_of(destination_of(packet.flow)),
+        session=session_of(message),
+        replaces=taken_over_by(message),
+    )
+
+
+def _call_id_of(message: SipMessage) -> str:
+    """The Call-ID, without which a message belongs to nothing."""
+    call_id = message.call_id
+    if not call_id:
+        raise Malformed(Reason.MISSING, 0, "no Call-ID")
+    return call_id
+
+
+def _number_of(message: SipMessage) -> int:
+    """The number of CSeq; 0 when it is broken, for a request can be understood without."""
+    try:
+        return message.cseq[0]
+    except Malformed:
+        return 0
+
+
+def _broken_cseq(message: SipMessage, packet: Packet) -> tuple[Oddity, ...]:
+    """What is wrong with the CSeq of a request."""
+    try:
+        _, method = message.cseq
+    except Malformed as error:
+        return (oddity_of(packet, "sip", error),)
+    if method != message.method:
+        return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, "CSeq names another method")),)
+    return ()

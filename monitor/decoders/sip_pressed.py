@@ -1,0 +1,93 @@
+"""Keys that travel in SIP itself: INFO, KPML (RFC 4730) and NOTIFY with telephone-events."""
+
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
+from monitor.decoders.media import CallMedia, Side
+from monitor.decoders.multipart import bodies_of
+from monitor.decoders.sip_address import params_of
+from monitor.decoders.sip_call import Call, CallTable, State
+from monitor.decoders.sip_claims import tag_of
+from monitor.decoders.sip_keys import keys_in
+from monitor.decoders.sip_message import SipMessage
+from monitor.model.calls import DigitDialled, KeySource
+from monitor.model.oddities import Malformed
+from monitor.model.packets import Packet, evidence_of, source_of
+
+MAX_SUBSCRIPTIONS = 4096
+"""Subscriptions to keys that have a Call-ID of their own; the oldest is forgotten first."""
+
+PACKAGES: Final = frozenset({"kpml", "telephone-event", "dtmf", "dtmf-relay"})
+"""Event packages whose NOTIFY tells of keys; all others are not read here."""
+
+
+class Subscription(NamedTuple):
+    """Somebody asked, in a dialog apart, for the keys of one side of a call."""
+
+    call: str
+    tag: str
+    """Of the side whose keys are told."""
+
+
+class SipKeys:
+    """Finds the keys in requests, and the calls that they belong to."""
+
+    def __init__(self, table: CallTable) -> None:
+        self._table = table
+        self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
+
+    def subscribe(self, message: SipMessage, _packet: Packet) -> tuple[Decoded, ...]:
+        """Remembers whose keys a subscription outside of the call's dialog is about (RFC 4730, 3.2)."""
+        event = message.first("event")
+        if not event.lower().startswith("kpml"):
+            return NOTHING
+        params = params_of(event.partition(";")[2])
+        call_id = params.get("call-id", "")
+        if call_id and message.call_id != call_id:
+            # The local tag is that of whoever is asked: it tells what was pressed at its own end.
+            local = params.get("local-tag", "")
+            if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+                self._subscriptions.popitem(last=False)
+            self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local)
+        return NOTHING
+
+    def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """The keys that an INFO or NOTIFY tells of first."""
+        event = message.first("event") if message.method == "NOTIFY" else ""
+        package = event.partition(";")[0].strip().lower()
+        if event and package not in PACKAGES:
+            return NOTHING
+        call, side = self._call_of(message, packet)
+        if call is None:
+            return NOTHING
+        call.touch(packet.at, packet.capture, packet.number)
+        if not call.is_new(f"{message.call_id} {side} {message.cseq[0]}"):
+            return NOTHING
+        try:
+            keys = "".join(keys_in(kind, event, body) for kind, _, body in bodies_of(message))
+        except Malformed as error:
+            return (oddity_of(packet, "sip", error),)
+        if not keys:
+            return NOTHING
+        via = KeySource.INFO if message.method == "INFO" else KeySource.KPML if package == "kpml" else KeySource.NOTIFY
+        if call.media is None:
+            call.media = CallMedia(call.id)
+        path = via.encode()
+        return tuple(
+            DigitDialled(at=packet.at, evidence=evidence_of(packet), call=call.id, digit=key, by=side, via=via)
+            for key in keys
+            if call.media.counts(packet.at, side, key, path)
+        )
+
+    def _call_of(self, message: SipMessage, packet: Packet) -> tuple[Call | None, Side]:
+        """Which call, and which side of it pressed."""
+        tag = tag_of(message.first("from"))
+        subscription = self._subscriptions.get(message.call_id)
+        if subscription is None:
+            call = self._table.get(message.call_id)
+        else:
+            call, tag = self._table.get(subscription.call), subscription.tag
+        if call is None or call.state is State.OVER:
+            return None, "caller"
+        return call, call.side_of(tag, source_of(packet.flow))
