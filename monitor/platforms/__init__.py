@@ -1,1 +1,280 @@
-"""platforms"""
+"""Which meeting does this address, link, number or string of keys mean?
+
+Comes in: what decoders saw, and texts of invitations. Goes out: the same calls with the meetings that they name, and
+keys without their digits. A new platform is one data file in this folder and nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import msgspec
+
+from monitor.model.calls import (
+    CallAnswered,
+    CallEnded,
+    CallForwarded,
+    CallOffered,
+    CallRefused,
+    Claims,
+    DecodedEvent,
+    DialInReached,
+    DigitDialled,
+    KeyPressed,
+    MeetingNamed,
+    SignallingEvent,
+)
+from monitor.model.evidence import HOUR, Nanoseconds
+from monitor.model.invitations import MeetingText, NumberText, PinCheck
+from monitor.model.meetings import MeetingRef
+from monitor.model.policy import Policy
+from monitor.platforms.addresses import Addresses, Entrance, number_ref
+from monitor.platforms.atlas import Atlas
+from monitor.platforms.catalog import Platform, known_platforms
+from monitor.platforms.dial_in import Keypad
+from monitor.platforms.links import Links
+from monitor.platforms.texts import Texts
+
+__all__ = ["Platforms", "known_platforms"]
+
+MAX_OFFERED = 65_536
+"""Dial-ins that nobody has answered yet: a flood of them pushes out only its own kind."""
+MAX_DIAL_INS = 65_536
+"""Dial-ins that were answered, or in which a key was pressed."""
+EXPIRY: Nanoseconds = 6 * HOUR
+"""A dial-in without a key for so long presses no more that matter."""
+MAX_STRANGERS = 16_384
+"""Calls to unknown numbers in which keys are pressed."""
+LONG_NUMBER = 7
+"""Digits from which on what was entered at an unknown number may be a meeting's."""
+MAX_KEYS = 24
+"""Of one group at an unknown number."""
+
+T = TypeVar("T")
+
+
+class Platforms:
+    """The platforms, as the policy has them; places what happened in meetings, and reads invitations."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        number_text: NumberText,
+        pin_check: PinCheck | None = None,
+        knows: Callable[[MeetingRef], bool] | None = None,
+    ) -> None:
+        self.number_text = number_text
+        self.counts: dict[str, int] = dict.fromkeys(
+            ("meetings_named", "dial_ins", "keys", "unknown_bridges", "dial_ins_evicted", "dial_ins_expired",
+             "slots_lost", "access_numbers_learned"), 0)  # fmt: skip
+        self._pin_check = pin_check or _no_pin
+        self._knows = knows or _nothing
+        self._atlas = Atlas(policy, number_text)
+        self._addresses = Addresses(self._atlas, self._knows)
+        self._links = Links(self._atlas)
+        self._offered: dict[str, tuple[Nanoseconds, Entrance]] = {}
+        self._dial_ins: dict[str, tuple[Nanoseconds, Keypad]] = {}
+        self._strangers: dict[str, tuple[Nanoseconds, tuple[str, bool]]] = {}
+        self._reader: Texts | None = None
+
+    def read_text(self, text: str) -> MeetingText:
+        """The meetings, and the numeric PINs, in any text of an invitation, in any language.
+
+        Its access numbers count from now on as those of the platform that the text is about.
+        """
+        found = self._texts.read(text)
+        self.counts["access_numbers_learned"] = self._atlas.learned
+        return found
+
+    def refs_of(self, link_or_uri: str) -> tuple[MeetingRef, ...]:
+        """The meetings that one link, address or `tel:` string names."""
+        return self._texts.refs_of(link_or_uri)
+
+    @property
+    def catalog(self) -> tuple[Platform, ...]:
+        """Every platform with what the policy adds: for people to read."""
+        return tuple(self._atlas.platforms.values())
+
+    def place(self, event: DecodedEvent) -> Iterable[SignallingEvent]:
+        """The event without secrets, and what it means: a meeting named, a dial-in reached, a key pressed."""
+        if isinstance(event, CallOffered):
+            return self._offer(event)
+        if isinstance(event, DigitDialled):
+            return self._press(event)
+        if isinstance(event, CallAnswered):
+            return (self._answer(event),)
+        if isinstance(event, CallForwarded):
+            return (self._forward(event),)
+        self._close(event)
+        return (event,)
+
+    @property
+    def _texts(self) -> Texts:
+        if self._reader is None:
+            self._reader = Texts(self._atlas, self._links, self._addresses)
+        return self._reader
+
+    def _offer(self, event: CallOffered) -> tuple[SignallingEvent, ...]:
+        if self._is_ordinary(event):
+            return (event,)
+        goal = self._addresses.goal_of_call(event.target, event.addressed_to, event.sent_to)
+        event = self._without_secrets(event)
+        if goal is None:
+            return (event,)
+        if isinstance(goal, MeetingRef):
+            self.counts["meetings_named"] += 1
+            return (event, MeetingNamed(at=event.at, evidence=event.evidence, call=event.call, meeting=goal))
+        self._keep(self._offered, MAX_OFFERED, event.call, event.at, goal)
+        return (event, self._reached(event, goal))
+
+    def _is_ordinary(self, event: CallOffered) -> bool:
+        """Whether a call surely leads to no meeting and holds no secret: as nearly every call does."""
+        plain, caller = self._addresses.is_ordinary, event.caller
+        if caller.preferred or caller.remote_party or caller.history or self._atlas.at_bridge(event.sent_to):
+            return False
+        to = event.addressed_to
+        return (
+            plain(event.target)
+            and (to == event.target or plain(to))
+            and (not caller.uri or plain(caller.uri))
+            and (not caller.asserted or all(map(plain, caller.asserted)))
+        )
+
+    def _clean(self, uri: str) -> str:
+        return uri if not uri or self._addresses.is_ordinary(uri) else self._addresses.without_secrets(uri)
+
+    def _reached(self, event: CallOffered | DigitDialled, goal: Entrance) -> DialInReached:
+        self.counts["dial_ins"] += 1
+        return DialInReached(
+            at=event.at, evidence=event.evidence, call=event.call, platform=goal.platform.id, site=goal.site
+        )
+
+    def _answer(self, event: CallAnswered) -> CallAnswered:
+        waiting = self._offered.pop(event.call, None)
+        if waiting is not None and event.call not in self._dial_ins:
+            self._pick_up(event.call, event.at, waiting[1])
+        callee, contact = self._claims(event.callee), self._clean(event.contact)
+        if callee is event.callee and contact is event.contact:
+            return event
+        return msgspec.structs.replace(event, callee=callee, contact=contact)
+
+    def _forward(self, event: CallForwarded) -> CallForwarded:
+        to = tuple(map(self._clean, event.to))
+        return event if to == event.to else msgspec.structs.replace(event, to=to)
+
+    def _close(self, event: CallRefused | CallEnded) -> None:
+        """Forgets what was entered; where a refused call led, for a later 2xx overrules the refusal."""
+        self._strangers.pop(event.call, None)
+        dial_in = self._dial_ins.pop(event.call, None)
+        if isinstance(event, CallEnded):
+            self._offered.pop(event.call, None)
+        elif dial_in is not None:
+            entrance = Entrance(dial_in[1].platform, dial_in[1].site)
+            self._keep(self._offered, MAX_OFFERED, event.call, event.at, entrance)
+
+    def _press(self, event: DigitDialled) -> Iterable[SignallingEvent]:
+        if event.by != "caller":  # what the bridge sends back is no entry
+            return ()
+        found = self._dial_ins.pop(event.call, None)
+        if found is None:
+            waiting = self._offered.pop(event.call, None)
+            if waiting is None:
+                return self._press_at_stranger(event)
+            keypad = self._pick_up(event.call, event.at, waiting[1])
+        else:
+            keypad = found[1]
+            self._dial_ins[event.call] = (event.at, keypad)  # the latest key last: the first of all is the oldest
+        return (self._pressed(event, keypad),)
+
+    def _pressed(self, event: DigitDialled, keypad: Keypad) -> KeyPressed:
+        lost = keypad.lost
+        keypad.press(event.digit)
+        self.counts["keys"] += 1
+        self.counts["slots_lost"] += keypad.lost - lost
+        return KeyPressed(
+            at=event.at,
+            evidence=event.evidence,
+            call=event.call,
+            platform=keypad.platform.id,
+            attempt=keypad.attempt,
+            meeting=keypad.meeting,
+            slots=keypad.slots,
+            via=event.via,
+        )
+
+    def _press_at_stranger(self, event: DigitDialled) -> Iterable[SignallingEvent]:
+        """A key at a number that is nobody's we know: a bank's voice as well as a bridge's, so it is read for a
+        meeting of the calendars and for nothing else.
+        """
+        _, (group, counted) = self._strangers.pop(event.call, (0, ("", False)))
+        if event.digit != "#":
+            self._keep(
+                self._strangers, MAX_STRANGERS, event.call, event.at, ((group + event.digit)[:MAX_KEYS], counted)
+            )
+            return ()
+        number = group.rpartition("*")[2]
+        if len(number) >= LONG_NUMBER and not counted:
+            self.counts["unknown_bridges"] += 1
+            counted = True
+        for platform in self._atlas.platforms.values() if len(number) >= LONG_NUMBER else ():
+            if len(number) in platform.dial_in.number and self._knows(number_ref(platform, number)):
+                keypad = self._pick_up(event.call, event.at, Entrance(platform, ""))
+                for key in number:
+                    keypad.press(key)
+                return (self._reached(event, Entrance(platform, "")), self._pressed(event, keypad))
+        self._keep(self._strangers, MAX_STRANGERS, event.call, event.at, ("", counted))
+        return ()
+
+    def _pick_up(self, call: str, at: Nanoseconds, entrance: Entrance) -> Keypad:
+        keypad = Keypad(entrance.platform, entrance.site, self._knows, self._pin_check)
+        self._keep(self._dial_ins, MAX_DIAL_INS, call, at, keypad)
+        return keypad
+
+    def _keep(self, table: dict[str, tuple[Nanoseconds, T]], most: int, call: str, at: Nanoseconds, state: T) -> None:
+        """Puts the state of a call into its table, after what has expired and, in a full one, the oldest has gone."""
+        while table:
+            oldest = next(iter(table))
+            if table[oldest][0] < at - EXPIRY:
+                self.counts["dial_ins_expired"] += 1
+            elif len(table) >= most:
+                self.counts["dial_ins_evicted"] += 1
+            else:
+                break
+            del table[oldest]
+        table[call] = (at, state)
+
+    def _without_secrets(self, event: CallOffered) -> CallOffered:
+        """The same event when it holds no secret, which is nearly always."""
+        target, addressed_to, caller = (
+            self._clean(event.target),
+            self._clean(event.addressed_to),
+            self._claims(event.caller),
+        )
+        if target is event.target and addressed_to is event.addressed_to and caller is event.caller:
+            return event
+        return msgspec.structs.replace(event, target=target, addressed_to=addressed_to, caller=caller)
+
+    def _claims(self, claims: Claims) -> Claims:
+        clean = self._clean
+        uri = clean(claims.uri)
+        asserted = tuple(map(clean, claims.asserted)) if claims.asserted else ()
+        if not (claims.preferred or claims.remote_party or claims.history):
+            if uri is claims.uri and asserted == claims.asserted:
+                return claims
+            return msgspec.structs.replace(claims, uri=uri, asserted=asserted)
+        return msgspec.structs.replace(
+            claims,
+            uri=uri,
+            asserted=asserted,
+            preferred=clean(claims.preferred),
+            remote_party=tuple(msgspec.structs.replace(p, uri=clean(p.uri)) for p in claims.remote_party),
+            history=tuple(msgspec.structs.replace(hop, uri=clean(hop.uri)) for hop in claims.history),
+        )
+
+
+def _nothing(_meeting: MeetingRef) -> bool:
+    return False
+
+
+def _no_pin(_meeting: MeetingRef, _digits: str) -> None:
+    return None

@@ -1,0 +1,147 @@
+"""What a caller enters at the voice of a bridge: keys in; the meeting, and the state of every other group of keys, out.
+
+Digits stand here only from the first key of a group to its `#`, and nowhere else in the house.
+"""
+
+from collections.abc import Callable, Iterable
+
+from monitor.model.invitations import PinCheck
+from monitor.model.meetings import MeetingRef, Slot, SlotState
+from monitor.platforms.addresses import number_ref
+from monitor.platforms.catalog import DialIn, Platform
+
+MAX_GROUP = 32
+"""Keys of one group that are kept: more than any number, PIN or command has."""
+MAX_SLOTS = 64
+"""Groups of one attempt that are told: a bridge hangs up after three to ten."""
+
+DIGITS = frozenset("0123456789")
+
+Knows = Callable[[MeetingRef], bool]
+
+
+class Keypad:
+    """One caller at the voice of one platform's bridge."""
+
+    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "attempt", "lost", "meeting",
+                 "platform", "site", "slots")  # fmt: skip
+
+    def __init__(self, platform: Platform, site: str, knows: Knows, pin_check: PinCheck) -> None:
+        self.platform = platform
+        self.site = site
+        self.attempt = 0
+        self.meeting: MeetingRef | None = None
+        self.slots: tuple[Slot, ...] = ()
+        self.lost = 0
+        """Groups beyond `MAX_SLOTS`."""
+        self._knows = knows
+        self._pin_check = pin_check
+        self._group = ""
+        self._length = 0
+        self._number = ""
+        self._by_length = False  # the number was complete before any `#`; a `#` may still follow it
+
+    def __repr__(self) -> str:
+        return f"Keypad(platform={self.platform.id!r}, attempt={self.attempt}, slots={len(self.slots)})"
+
+    def press(self, key: str) -> None:
+        """The next key; what it changed is in `attempt`, `meeting` and `slots`."""
+        if key == "#":
+            group, length = self._group, self._length
+            self._group, self._length = "", 0
+            self._end(group, length)
+        elif key in DIGITS or key == "*":
+            self._length += 1
+            if len(self._group) < MAX_GROUP:
+                self._group += key
+            if self.meeting is None and key != "*":
+                self._complete_by_length()
+
+    def _complete_by_length(self) -> None:
+        """A number that a calendar has needs no `#`: the bridge's time-out would end it as well."""
+        ref = self._meeting_in(self._group)
+        if ref is not None and self._knows(ref):
+            self._begin(ref, 1)
+            self._number, self._group, self._length, self._by_length = ref.value, "", 0, True
+
+    def _end(self, group: str, length: int) -> None:
+        if self._by_length:
+            self._by_length = False
+            if not group:
+                return  # the `#` of the number itself
+            whole = self._meeting_in(self._number + group)
+            if whole is not None and (self.platform.dial_in.ends == "hash" or self._knows(whole)):
+                self.meeting = whole  # it was only the beginning of a longer number
+                return
+        ref = self._meeting_in(group) if length <= MAX_GROUP else None
+        if ref is not None and self._begins_anew(ref):
+            self._begin(ref, self.attempt + 1)
+        elif self.meeting is not None and not is_command(group, self.platform.dial_in):
+            self._add(self._slot_of(group, length))
+
+    def _begin(self, ref: MeetingRef, attempt: int) -> None:
+        self.meeting, self.attempt, self.slots, self._number = ref, attempt, (), ""
+
+    def _begins_anew(self, ref: MeetingRef) -> bool:
+        """Whether a group of a number's shape is one: the bridge refused the number before, so it was none of ours."""
+        if self.meeting is None:
+            return True
+        if self._knows(self.meeting):
+            return False
+        # Once the bridge has asked for more, it had taken the number; what could be a PIN then is one.
+        return not self.slots or len(ref.value) not in self.platform.dial_in.pin or self._knows(ref)
+
+    def _add(self, slot: Slot) -> None:
+        if len(self.slots) < MAX_SLOTS:
+            self.slots = (*self.slots, slot)
+        else:
+            self.lost += 1
+
+    def _meeting_in(self, group: str) -> MeetingRef | None:
+        """The meeting whose number this group is, by its shape."""
+        digits = number_in(group, self.platform.dial_in)
+        return number_ref(self.platform, digits) if digits else None
+
+    def _slot_of(self, group: str, length: int) -> Slot:
+        digits = group.rpartition("*")[2]
+        if not digits:
+            return Slot(state=SlotState.EMPTY)
+        length -= len(group) - len(digits)
+        assert self.meeting is not None  # noqa: S101 - asked only when there is one
+        checks = [self._pin_check(self.meeting, reading) for reading in readings_of(group, self.platform.dial_in)]
+        if True in checks:
+            return Slot(state=SlotState.RIGHT, length=length)
+        is_host = "*" in group and self.platform.dial_in.star == "host"
+        state = SlotState.WRONG if False in checks and not is_host else SlotState.FILLED
+        return Slot(state=state, length=length)
+
+
+def number_in(group: str, grammar: DialIn) -> str:
+    """The meeting number that a group of keys is; empty when it has not the shape of one."""
+    for prefix in grammar.prefixes:
+        group = group.removeprefix(prefix)
+    return group if group.isdigit() and len(group) in grammar.number else ""
+
+
+def readings_of(group: str, grammar: DialIn) -> Iterable[str]:
+    """What the PIN in a group may be: what follows its last `*`, and that without a command just before it."""
+    _, star, digits = group.rpartition("*")
+    yield digits
+    if star:
+        for command in grammar.commands:
+            if f"*{digits}".startswith(command) and len(digits) >= len(command):
+                yield digits[len(command) - 1 :]
+
+
+def is_command(group: str, grammar: DialIn) -> bool:
+    """Whether a group of keys only does something in the meeting: `*6`, or the `*01*` that ends a one-tap string."""
+    while group and (found := next((c for c in (*grammar.prefixes, *grammar.commands) if group.startswith(c)), "")):
+        group = group[len(found) :]
+        if not group:
+            return True
+    return False
+
+
+def groups_of(keys: str) -> list[str]:
+    """The groups of a whole string of keys, without pauses; the last is what no `#` ended."""
+    return "".join(key for key in keys if key in DIGITS or key in "*#").split("#")
