@@ -1,0 +1,34 @@
+"""Packets that a mirror port gives twice or three times: on their way in and out of a switch, or on two taps."""
+
+from collections.abc import Hashable
+
+from monitor.model.evidence import SECOND, Nanoseconds
+
+WINDOW: Nanoseconds = SECOND // 20  # A copy comes within 50 ms; SIP repeats itself after 500 ms at the earliest.
+MAX_PACKETS = 65_536  # 1.3 million packets a second; two generations are at most 15 MB.
+
+
+class Duplicates:
+    """Remembers each packet for 50 ms to 100 ms of packet time, in two generations that take turns.
+
+    It keeps `hash` of the packet's parts, each of them bytes, instead of the parts: 64 bits of SipHash, keyed anew in
+    each process, so that nobody can craft two packets that are taken for one, and no content is held.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[int, Nanoseconds] = {}
+        self._old: dict[int, Nanoseconds] = {}
+        self._turn: Nanoseconds = 0
+
+    def have(self, parts: Hashable, at: Nanoseconds) -> bool:
+        """True when the same came less than 50 ms ago; the third copy too is measured against the first."""
+        if not -WINDOW < at - self._turn < WINDOW or len(self._young) >= MAX_PACKETS:
+            self._old, self._young, self._turn = self._young, {}, at
+        name = hash(parts)
+        first = self._young.get(name)
+        if first is None:
+            first = self._old.get(name)
+        if first is not None and -WINDOW <= at - first <= WINDOW:
+            return True
+        self._young[name] = at
+        return False

@@ -1,0 +1,31 @@
+"""What an envelope is: anything that stands around an IP packet, or around another envelope.
+
+An envelope takes a frame and where it starts in it, and gives the EtherType of what it holds and where that starts.
+Nothing is copied. It raises `Malformed` when the frame ends inside it. One kind of envelope a file; `monitor.wire`
+lists them.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from monitor.model.oddities import Malformed, Reason
+
+Envelope: TypeAlias = Callable[[bytes, int], tuple[int, int]]
+
+# EtherTypes (https://www.iana.org/assignments/ieee-802-numbers), the common tongue of link layers and tunnels.
+NOTHING_KNOWN = 0
+IPV4 = 0x0800
+IPV6 = 0x86DD
+MPLS = 0x8847
+
+
+def require(data: bytes, start: int, count: int, what: str) -> None:
+    """Refuses a frame that ends before `count` more bytes."""
+    if len(data) - start < count:
+        raise Malformed(Reason.TRUNCATED, len(data), what)
+
+
+def ip_version_of(data: bytes, start: int) -> int:
+    """The EtherType that the first four bits of an IP packet tell, where nothing else does."""
+    require(data, start, 1, "no IP header")
+    return {4: IPV4, 6: IPV6}.get(data[start] >> 4, NOTHING_KNOWN)

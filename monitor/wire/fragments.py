@@ -1,0 +1,108 @@
+"""Puts fragmented IP packets together (RFC 791, section 3.2; RFC 8200, section 4.5).
+
+In: the `IpPacket` of a fragment. Out: the whole one, once its last hole is filled.
+"""
+
+from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.oddities import Malformed, Reason
+from monitor.wire.ip import Fragment, IpPacket, whole_of
+from monitor.wire.pieces import Pieces, Seen
+
+LIFE: Nanoseconds = 30 * SECOND  # Linux's; RFC 8200 lets a receiver wait 60 s, RFC 791 15 s.
+MAX_PACKETS = 4096  # incomplete at one time
+MAX_WEIGHT = 8 * 1024 * 1024  # bytes held in all of them
+MAX_PIECES = 1024  # in one packet: 8 bytes each is the least that the protocol can say
+MAX_SIZE = 65_535  # bytes of an IP packet
+
+COUNTS = ("fragments", "fragmented_packets", "fragments_expired", "fragments_evicted", "fragment_conflicts")
+
+
+class _Incomplete:
+    """The fragments of one packet, so far."""
+
+    __slots__ = ("pieces", "protocol", "since", "total")
+
+    def __init__(self, since: Nanoseconds) -> None:
+        self.since = since
+        self.pieces = Pieces()
+        self.total: int | None = None
+        self.protocol = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.pieces.size == self.total
+
+
+class Fragments:
+    """All packets that are still incomplete."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._incomplete: dict[bytes, _Incomplete] = {}
+        self._weight = 0
+
+    def feed(self, seen: Seen, ip: IpPacket, part: Fragment) -> tuple[IpPacket | None, bool]:
+        """The whole packet, if this part completes it; and whether the part contradicts an earlier one."""
+        self._counts["fragments"] += 1
+        _check(ip, part)
+        held = self._incomplete.get(part.packet)
+        if held is None:
+            held = self._incomplete[part.packet] = _Incomplete(seen[0])
+        before = held.pieces.weight
+        conflict = _put(held, ip, part, seen)
+        self._counts["fragment_conflicts"] += conflict
+        self._weight += held.pieces.weight - before
+        if held.whole:
+            self._forget(part.packet)
+            self._counts["fragmented_packets"] += 1
+            return whole_of(ip, held.protocol, b"".join([piece.content for piece in held.pieces])), conflict
+        if len(held.pieces) > MAX_PIECES:
+            self._forget(part.packet)
+            self._counts["fragments_evicted"] += 1
+        while self._weight > MAX_WEIGHT or len(self._incomplete) > MAX_PACKETS:
+            self._forget(next(iter(self._incomplete)))
+            self._counts["fragments_evicted"] += 1
+        return None, conflict
+
+    def advance(self, at: Nanoseconds) -> None:
+        """Forgets what has waited too long. The table is in the order of arrival."""
+        while self._incomplete:
+            oldest = next(iter(self._incomplete))
+            if abs(at - self._incomplete[oldest].since) < LIFE:
+                return
+            self._forget(oldest)
+            self._counts["fragments_expired"] += 1
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        self._counts["fragments_expired"] += len(self._incomplete)
+        self._incomplete.clear()
+        self._weight = 0
+
+    def _forget(self, packet: bytes) -> None:
+        self._weight -= self._incomplete.pop(packet).pieces.weight
+
+
+def _check(ip: IpPacket, part: Fragment) -> None:
+    size = ip.end - ip.start
+    if ip.lost:
+        raise Malformed(Reason.TRUNCATED, ip.end, "fragment")
+    if not size or (part.more and size % 8):
+        raise Malformed(Reason.BAD_LENGTH, ip.start, "fragment that is not the last is no multiple of 8 bytes")
+    if part.offset + size > MAX_SIZE:
+        raise Malformed(Reason.BAD_LENGTH, ip.start, "fragment beyond the largest packet")
+
+
+def _put(held: _Incomplete, ip: IpPacket, part: Fragment, seen: Seen) -> bool:
+    """Adds the part; true when it contradicts what is held, in its bytes or about the packet's length."""
+    content = ip.data[ip.start : ip.end]
+    end = part.offset + len(content)
+    if not part.more and held.total != end:
+        if held.total is not None or (held.pieces and held.pieces[-1].end > end):
+            return True
+        held.total = end
+    if held.total is not None and end > held.total:
+        return True
+    if part.offset == 0 and not (held.pieces and held.pieces[0].start == 0):
+        held.protocol = ip.protocol
+    return held.pieces.put(part.offset, content, seen)

@@ -1,0 +1,43 @@
+"""TCP segments (RFC 9293, section 3.1) and arithmetic on their sequence numbers."""
+
+from struct import Struct
+from typing import NamedTuple
+
+from monitor.model.oddities import Malformed, Reason
+from monitor.wire.ip import IpPacket
+
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+
+_HEADER = Struct("!4xIIBB").unpack_from
+
+
+class Segment(NamedTuple):
+    """What one TCP header says of the bytes behind it."""
+
+    sequence: int
+    acknowledged: int
+    """Meaningful with the flag ACK only."""
+    flags: int
+    payload: bytes
+    lost: int = 0
+    """Bytes of payload that the snap length cut."""
+
+
+def segment_of(ip: IpPacket) -> Segment:
+    """The segment in an IP packet."""
+    size = ip.end - ip.start
+    if size < 20:
+        raise Malformed(Reason.TRUNCATED, ip.end, "TCP header")
+    sequence, acknowledged, offset, flags = _HEADER(ip.data, ip.start)
+    header = (offset >> 4) * 4
+    if header < 20:
+        raise Malformed(Reason.BAD_LENGTH, ip.start + 12, "TCP header shorter than 20 bytes")
+    if header > size + ip.lost:
+        raise Malformed(Reason.BAD_LENGTH, ip.start + 12, "TCP header longer than the segment")
+    payload = ip.data[ip.start + header : ip.end]
+    return Segment(sequence, acknowledged, flags, payload, min(ip.lost, size + ip.lost - header))
+
+
+def near(sequence: int, place: int) -> int:
+    """The place in an endless stream, near another place, that a sequence number of 32 bits means."""
+    return place + ((sequence - place + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
