@@ -5,7 +5,7 @@
 The same pipeline serves a replay and the daemon. It asks no clock: time is the time of the packets.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -31,6 +31,13 @@ from monitor.wire import Wire
 
 Record: TypeAlias = SignallingEvent | RosterChange | Alert | Oddity | Summary
 """Everything that leaves the house."""
+
+
+Tick: TypeAlias = Callable[[], None]
+"""Called now and then while a source is read, for a progress bar."""
+
+TICK_MASK = 0x3F
+"""A tick every 64 wanted frames: each may stand for thousands that the filter kept away."""
 
 
 class Output(Protocol):
@@ -209,9 +216,11 @@ class Decode:
         self.signals = Signals(source, expected)
         self.outputs = outputs
 
-    def run(self) -> None:
+    def run(self, tick: Tick = lambda: None) -> None:
         """Read the source to its end."""
-        for frame in self.signals.source:
+        for count, frame in enumerate(self.signals.source):
+            if not count & TICK_MASK:
+                tick()
             for event in self.signals.events_of(frame):
                 self._write(event)
 
@@ -243,10 +252,12 @@ class Replay:
         self.detections = Detections(expected.policy)
         self.outputs = outputs
 
-    def run(self) -> None:
+    def run(self, tick: Tick = lambda: None) -> None:
         """Read the source to its end."""
         meetings, events_of = self.meetings, self.signals.events_of
-        for frame in self.signals.source:
+        for count, frame in enumerate(self.signals.source):
+            if not count & TICK_MASK:
+                tick()
             if frame.at >= meetings.due:
                 self._judge(meetings.advance(frame.at))
             for event in events_of(frame):

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def bundled() -> tuple[Path, Path]:
-    """Folders of the incident's captures and of its configuration: inside an installed package, or beside a checkout."""
+    """Folders of the incident: its captures, its configuration; inside an installed package or a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "example"
     if inside.is_dir():

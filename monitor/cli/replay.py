@@ -3,17 +3,17 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.cli import ALERTED, DAMAGED, DONE, INTERRUPTED, USAGE
+from monitor.cli import ALERTED, DAMAGED, DONE, INTERRUPTED
 from monitor.model.alerts import Alert, Severity
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import Summary
 from monitor.outputs.progress import Progress
-from monitor.pipeline import Captured, Expected, Record, Replay, captures_of, load_expected
+from monitor.pipeline import Captured, Decode, Expected, Output, Record, Replay, captures_of, load_expected
 
 if TYPE_CHECKING:
     from monitor.outputs.metrics import Metrics
@@ -72,17 +72,17 @@ def replay(captures: Sequence[Path | str], expected: Expected, options: argparse
     return exit_code(summary, interrupted=interrupted, alerted=reached(worst, options.fail_on))
 
 
-def read_to_the_end(run_: "Replay", source: Captured) -> tuple[Summary, bool]:
+def read_to_the_end(pipeline: Replay | Decode, source: Captured) -> tuple[Summary, bool]:
     """Run, with a progress bar; an interruption keeps what was found so far."""
     interrupted = False
     with Progress(source.progress) as progress:
         try:
-            run_.run(progress.tick)
+            pipeline.run(progress.tick)
         except KeyboardInterrupt:
             interrupted = True
     if interrupted:
         print("joinwatch: interrupted; these are the results so far", file=sys.stderr)
-    return run_.finish(), interrupted
+    return pipeline.finish(), interrupted
 
 
 def exit_code(summary: Summary, *, interrupted: bool = False, alerted: bool = False) -> int:
@@ -133,6 +133,3 @@ def serve_until_interrupted() -> bool:
             time.sleep(3600)
     except KeyboardInterrupt:
         return False
-
-
-__all__ = ["USAGE", "Iterator", "replay", "run"]

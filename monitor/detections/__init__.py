@@ -89,6 +89,7 @@ class Detections:
         else:
             alert = replace(
                 alert,
+                subject=known.subject,
                 severity=max(known.severity, alert.severity, key=lambda severity: severity.rank),
                 first_seen=known.first_seen,
                 last_seen=max(known.last_seen, alert.last_seen),
@@ -102,7 +103,7 @@ def _alert_of(rule: str, finding: Finding) -> Alert:
     occurrence, meeting = finding.occurrence, finding.meeting
     of_what = occurrence.id if occurrence else f"{meeting.platform} {meeting.key}" if meeting else ""
     return Alert(
-        id=id_of(rule, of_what, finding.subject, finding.cause),
+        id=id_of(rule, of_what, "" if finding.of_meeting else finding.subject, finding.cause),
         rule=rule,
         severity=finding.severity,
         meeting=meeting,

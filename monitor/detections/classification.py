@@ -24,7 +24,7 @@ class ClassificationExceedsPlatform:
         self.policy = policy
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
-        """At each join; the alert's id makes them one."""
+        """At each join; being of the meeting makes them one."""
         if isinstance(change, Joined) and change.participant.occurrence is not None:
             who = change.participant
             platform = self.policy.platforms.get(who.meeting.platform)
@@ -37,4 +37,4 @@ class ClassificationExceedsPlatform:
                 evidence=(change.evidence,),
             )
             summary = f"{title_of(who)} is marked {marking}, above the limit of {who.meeting.platform}"
-            yield about(who, Severity.CRITICAL, summary, why)
+            yield about(who, Severity.CRITICAL, summary, why, of_meeting=True)

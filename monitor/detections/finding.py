@@ -28,6 +28,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     series: str | None = None
     cause: str = ""
     """What tells two causes with the same subject apart; empty when rule, occurrence and subject do."""
+    of_meeting: bool = False
+    """The alert is about the meeting, once: whoever is named is only the first who showed it."""
     times: int = 1
     """How many sightings this is."""
 
@@ -51,6 +53,7 @@ def about(
     *facts: Fact,
     at: Nanoseconds | None = None,
     cause: str = "",
+    of_meeting: bool = False,
 ) -> Finding:
     """A finding about one participant: its reasons are what the rule says, then what the leg has shown."""
     return Finding(
@@ -64,6 +67,7 @@ def about(
         occurrence=participant.occurrence,
         series=participant.occurrence.uid if participant.occurrence else next(iter(participant.series), None),
         cause=cause,
+        of_meeting=of_meeting,
     )
 
 
