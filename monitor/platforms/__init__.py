@@ -5,7 +5,7 @@ keys without their digits. A new platform is one data file in this folder and no
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -31,8 +31,9 @@ from monitor.platforms.addresses import Addresses, Entrance, number_ref
 from monitor.platforms.atlas import Atlas
 from monitor.platforms.catalog import Platform, known_platforms
 from monitor.platforms.dial_in import Keypad
-from monitor.platforms.links import Links
-from monitor.platforms.texts import Texts
+
+if TYPE_CHECKING:
+    from monitor.platforms.texts import Texts
 
 __all__ = ["Platforms", "known_platforms"]
 
@@ -71,7 +72,6 @@ class Platforms:
         self._knows = knows or _nothing
         self._atlas = Atlas(policy, number_text)
         self._addresses = Addresses(self._atlas, self._knows)
-        self._links = Links(self._atlas)
         self._offered: dict[str, tuple[Nanoseconds, Entrance]] = {}
         self._dial_ins: dict[str, tuple[Nanoseconds, Keypad]] = {}
         self._strangers: dict[str, tuple[Nanoseconds, tuple[str, bool]]] = {}
@@ -109,9 +109,11 @@ class Platforms:
         return (event,)
 
     @property
-    def _texts(self) -> Texts:
+    def _texts(self) -> "Texts":
         if self._reader is None:
-            self._reader = Texts(self._atlas, self._links, self._addresses)
+            from monitor.platforms.texts import Texts  # its expressions take milliseconds, and many runs read no text
+
+            self._reader = Texts(self._atlas, self._addresses)
         return self._reader
 
     def _offer(self, event: CallOffered) -> tuple[SignallingEvent, ...]:

@@ -49,9 +49,9 @@ AFTER = " \t\r\n\f\v#.,;:)]<>|*\\"
 class Texts:
     """Reads invitations."""
 
-    def __init__(self, atlas: Atlas, links: Links, addresses: Addresses) -> None:
+    def __init__(self, atlas: Atlas, addresses: Addresses) -> None:
         self._atlas = atlas
-        self._links = links
+        self._links = Links(atlas)
         self._addresses = addresses
         self._number_labels = _owners(atlas.platforms.values(), "number")
         self._pin_labels = _owners(atlas.platforms.values(), "pin")
