@@ -16,7 +16,7 @@ from monitor.detections import Detections
 from monitor.meetings import Meetings
 from monitor.model.alerts import Alert
 from monitor.model.asks import Ask
-from monitor.model.calls import SignallingEvent
+from monitor.model.calls import DecodedEvent, SignallingEvent
 from monitor.model.evidence import Nanoseconds
 from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person
 from monitor.model.meetings import MeetingRef
@@ -185,7 +185,7 @@ class Signals:
             else:
                 yield from self._placed(self.decoders.feed(packet))
 
-    def _placed(self, events: Iterable[SignallingEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
+    def _placed(self, events: Iterable[DecodedEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
         for event in events:
             if isinstance(event, Oddity):
                 yield event

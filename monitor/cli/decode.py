@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from monitor.cli.replay import exit_code, read_to_the_end
-from monitor.pipeline import Decode, captures_of, load_expected
+from monitor.pipeline import Decode, Output, captures_of, load_expected
 
 
 def run(options: argparse.Namespace) -> int:
@@ -18,10 +18,9 @@ def run(options: argparse.Namespace) -> int:
     source = captures_of(options.captures)
     people = sys.stderr if options.json == "-" else sys.stdout
     with ExitStack() as closing:
-        outputs = [
-            CallList(people, timezone=expected.policy.timezone),
-            *([Journal.to(options.json, mode="decode")] if options.json else []),
-        ]
+        outputs: list[Output] = [CallList(people, timezone=expected.policy.timezone)]
+        if options.json:
+            outputs.append(Journal.to(options.json, mode="decode"))
         for output in outputs:
             closing.callback(output.close)
         summary, interrupted = read_to_the_end(Decode(source, expected, outputs), source)

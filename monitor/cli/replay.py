@@ -56,12 +56,11 @@ def replay(captures: Sequence[Path | str], expected: Expected, options: argparse
         metrics = metrics_for(options, listen)
         worst = Worst()
         terminal = Terminal(people, timezone=expected.policy.timezone, journal=options.json)
-        outputs = [
-            worst,
-            terminal,
-            *([Journal.to(options.json)] if options.json else []),
-            *([metrics] if metrics else []),
-        ]
+        outputs: list[Output] = [worst, terminal]
+        if options.json:
+            outputs.append(Journal.to(options.json))
+        if metrics is not None:
+            outputs.append(metrics)
         for output in outputs:
             closing.callback(output.close)
         summary, interrupted = read_to_the_end(Replay(source, expected, outputs), source)
