@@ -11,7 +11,7 @@ import msgspec
 MAX_PARAMS = 64
 """Parameters kept of one address or URI: more than any header of any RFC has."""
 
-_QUOTED_TAIL = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_QUOTED_TAIL = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,31}:")
 _END_OF_HOST = re.compile(r"[;?]")
 _PARAM_MARKS = re.compile(r'[;"]')

@@ -52,9 +52,9 @@ _NAMES: Final[dict[bytes, str]] = {
     **{spelling.encode(): long for short, long in COMPACT.items() for spelling in (short, short.upper())},
 }
 
+_FEED, _COMMA = b"\n,"  # As numbers: looking for those is several times faster.
 _MARKS = re.compile(rb'[",<(]')
-_QUOTED_TAIL = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_WHITE = b" \t\r\n"
+_QUOTED_TAIL = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 def canonical(name: bytes) -> str:
@@ -68,10 +68,8 @@ def canonical(name: bytes) -> str:
 
 def unfolded(raw: bytes) -> bytes:
     """A header's value on one line, without white space around it (RFC 3261, 7.3.1)."""
-    value = raw.strip(_WHITE)
-    if b"\n" in value:
-        return b" ".join(stripped for line in value.split(b"\n") if (stripped := line.strip(_WHITE)))
-    return value
+    value = raw.strip()
+    return b" ".join(map(bytes.strip, value.split(b"\n"))) if _FEED in value else value
 
 
 def pieces_of(value: bytes) -> list[bytes]:
@@ -80,7 +78,7 @@ def pieces_of(value: bytes) -> list[bytes]:
     A quote, bracket or comment that never ends opens nothing, and so does every later one of its kind: one look
     ahead a kind is enough, and a hostile value costs no more than a good one.
     """
-    if b"," not in value:
+    if _COMMA not in value:
         return [value] if value else []
     pieces: list[bytes] = []
     endless: set[bytes] = set()
@@ -98,7 +96,7 @@ def pieces_of(value: bytes) -> list[bytes]:
             else:
                 at = end
     pieces.append(value[start:])
-    return [stripped for piece in pieces if (stripped := piece.strip(_WHITE))]
+    return [stripped for piece in pieces if (stripped := piece.strip())]
 
 
 def _end_of(kind: bytes, value: bytes, at: int) -> int:

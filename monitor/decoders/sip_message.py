@@ -7,7 +7,7 @@ few gets the whole head read once. Both ways give the same answer.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Final
 
@@ -41,23 +41,39 @@ METHODS: Final = {
 SIP_HEADS: tuple[bytes, ...] = (b"SIP/", *((name + b" ")[:4] for name in METHODS))
 """How a SIP message begins, for the packet filter. No methods of the future: those are found by their port."""
 
+_FEED, _RETURN = b"\n\r"
 _METHOD = re.compile(rb"[A-Za-z0-9\-.!%%*_+`'~]{1,%d}" % MAX_METHOD)
 _VERSION = re.compile(rb"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE)
 _BLANK = re.compile(rb"\n\r?\n")
 _FIELD = re.compile(rb"\n([^:\n \t][^:\n]*):([^\n]*(?:\n[ \t][^\n]*)*)")
 
 
-def _seeker(*names: str) -> re.Pattern[bytes]:
-    """Finds the first header with one of these names, or else the blank line; linear, for each line has one try."""
-    spellings = b"|".join(re.escape(name.encode()) for name in names)
-    return re.compile(rb"\n(?:(?:%s)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)|\r?\n)" % spellings, re.IGNORECASE)
+def _seeker(*names: str) -> Callable[[bytes, int], re.Match[bytes] | None]:
+    """Finds the first header with one of these names, or else the blank line; linear, for each line has one try.
+
+    The last group that matched holds the value; none did at the blank line. Both cases of a letter are spelled out,
+    because `re.IGNORECASE` would keep the engine from telling most lines by their first byte.
+    """
+    spellings = ["".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in name) for name in names]
+    alternatives = "".join(rf"{spelling}[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)|" for spelling in spellings)
+    return re.compile(rf"\n(?:{alternatives}\r?\n)".encode()).search
 
 
 _LONG_TO_COMPACT: Final = {long: short for short, long in COMPACT.items()}
-_SEEK: Final[dict[str, re.Pattern[bytes]]] = {}
-_CALL_ID: Final = _seeker("call-id", "i").search
-_CSEQ: Final = _seeker("cseq").search
-_LENGTH: Final = _seeker("content-length", "l").search
+_SEEK: Final[dict[str, Callable[[bytes, int], re.Match[bytes] | None]]] = {}
+_CALL_ID: Final = _seeker("call-id", "i")
+_CSEQ: Final = _seeker("cseq")
+_LENGTH: Final = _seeker("content-length", "l")
+
+_CALL: Final = rb"Call-ID: ([!-~]{1,%d})\r\n" % MAX_CALL_ID
+_SEQUENCE: Final = rb"CSeq: ([0-9]{1,10}) ([A-Z]{1,16})\r\n"
+_OTHERS: Final = rb"(?:(?:[^CcIi\s]|[Cc][^AaSs\n]|[Ii][^ \t:\n])[^\n]*\n){0,8}"
+_USUAL: Final = re.compile(
+    rb"\n(?:%s%s%s(?![ \t])|%s%s%s(?![ \t])|[Cc][AaSs]|[Ii][ \t:]|\r?\n)"
+    % (_CALL, _OTHERS, _SEQUENCE, _SEQUENCE, _OTHERS, _CALL)
+).search
+"""Call-ID and CSeq in one go, spelled and ordered as most devices do. Whatever may be either of them in a spelling
+less usual, and the blank line, stops the search without a group: the answer is the same as when they are sought."""
 
 
 def text_from(raw: bytes) -> str:
@@ -126,9 +142,11 @@ class SipMessage:
     def call_id(self) -> str:
         """The Call-ID; empty when absent."""
         known = self._call_id
-        if known is None:
+        if known is None and (known := self._read_usual()) is None:
             found = _CALL_ID(self._text, self.head_at)
-            raw = unfolded(found[1]) if found is not None and found[1] is not None else b""
+            raw = found[found.lastindex].strip() if found and found.lastindex else b""
+            if _FEED in raw:
+                raw = unfolded(raw)
             known = self._call_id = (
                 raw.decode("utf-8", "backslashreplace") if len(raw) <= MAX_CALL_ID else _digest_of(raw)
             )
@@ -144,9 +162,15 @@ class SipMessage:
         known = self._cseq
         if known is None:
             found = _CSEQ(self._text, self.head_at)
-            if found is None or found[1] is None:
+            if not (found and found.lastindex):
                 raise Malformed(Reason.MISSING, self.head_at, "no CSeq")
-            known = self._cseq = _cseq_of(found[1], found.start())
+            words = found[1].split()
+            if len(words) != 2 or not words[0].isdigit():
+                raise Malformed(Reason.BAD_SYNTAX, found.start() + 1, "CSeq is no number and method")
+            number = int(words[0]) if len(words[0]) <= MAX_DIGITS else MAX_CSEQ + 1
+            if number > MAX_CSEQ:
+                raise Malformed(Reason.BAD_VALUE, found.start() + 1, "CSeq is too large")
+            known = self._cseq = number, METHODS.get(words[1]) or text_from(words[1][:MAX_METHOD])
         return known
 
     def first(self, name: str) -> str:
@@ -155,8 +179,8 @@ class SipMessage:
         if headers is None:
             if self._searches < MAX_SEARCHES:
                 self._searches += 1
-                found = (_SEEK.get(name) or _seeker_of(name)).search(self._text, self.head_at)
-                return "" if found is None or found[1] is None else text_from(unfolded(found[1]))
+                found = (_SEEK.get(name) or _seeker_of(name))(self._text, self.head_at)
+                return text_from(unfolded(found[found.lastindex])) if found and found.lastindex else ""
             headers = self._read()
         values = headers.get(name)
         return text_from(unfolded(values[0])) if values else ""
@@ -202,6 +226,21 @@ class SipMessage:
         """What the stream holds of the body; for the framing, which reads the head first."""
         self._text += body
 
+    def _read_usual(self) -> str | None:
+        """The Call-ID, and CSeq with it, if they stand there as they usually do; tells nothing otherwise."""
+        found = _USUAL(self._text, self.head_at)
+        if not (found and found.lastindex):
+            return None
+        if found.lastindex == 3:
+            call_id, digits, method = found.group(1, 2, 3)
+        else:
+            digits, method, call_id = found.group(4, 5, 6)
+        number = int(digits)
+        if number <= MAX_CSEQ:
+            self._cseq = number, METHODS.get(method) or method.decode()
+        known = self._call_id = call_id.decode()
+        return known
+
     def _body_length(self) -> int:
         """Content-Length where it can be believed, otherwise all that is there (or nothing, on a stream)."""
         there = len(self._text) - self.body_at
@@ -221,7 +260,7 @@ class SipMessage:
         return headers
 
 
-def _seeker_of(name: str) -> re.Pattern[bytes]:
+def _seeker_of(name: str) -> Callable[[bytes, int], re.Match[bytes] | None]:
     """The search for a header that somebody in this program asks for: a closed list, so the table is bounded."""
     short = _LONG_TO_COMPACT.get(name)
     seeker = _SEEK[name] = _seeker(name, short) if short else _seeker(name)
@@ -232,22 +271,12 @@ def _digest_of(raw: bytes) -> str:
     return f"blake2b:{blake2b(raw, digest_size=16).hexdigest()}"
 
 
-def _cseq_of(raw: bytes, offset: int) -> tuple[int, str]:
-    words = raw.split()
-    if len(words) != 2 or not words[0].isdigit():
-        raise Malformed(Reason.BAD_SYNTAX, offset, "CSeq is no number and method")
-    number, method = words
-    if len(number) > MAX_DIGITS or (value := int(number)) > MAX_CSEQ:
-        raise Malformed(Reason.BAD_VALUE, offset, "CSeq is too large")
-    return value, METHODS.get(method) or text_from(method[:MAX_METHOD])
-
-
 def length_of(text: bytes, head_at: int) -> int | None:
     """Content-Length: none when absent, -1 when it is no length."""
     found = _LENGTH(text, head_at)
-    if found is None or found[1] is None:
+    if not (found and found.lastindex):
         return None
-    digits = found[1].strip(b" \t\r\n")
+    digits = unfolded(found[found.lastindex])
     return int(digits) if digits.isdigit() and len(digits) <= MAX_DIGITS else -1
 
 
@@ -270,26 +299,27 @@ def read_message(data: bytes, *, datagram: bool) -> SipMessage:
     Raises:
         Malformed: It is no SIP message at all.
     """
-    if data[:1] in (b"\r", b"\n"):
-        data = data.lstrip(b"\r\n")  # RFC 3261, 7.5: empty lines before the start line mean nothing.
     end = data.find(b"\n")
-    if end < 0:
+    if end > 0 and data[end - 1] == _RETURN:
+        words = data[: end - 1].split(b" ", 2)
+        if len(words) == 3:
+            first, second, third = words
+            if third == b"SIP/2.0" and second:
+                method = METHODS.get(first)
+                if method is not None:
+                    return SipMessage(data, end, method, 0, second, "2.0", datagram)
+            elif first == b"SIP/2.0" and len(second) == 3 and second.isdigit() and second >= b"100":
+                return SipMessage(data, end, "", int(second), third, "2.0", datagram)
+    return _read_tolerantly(data, datagram)
+
+
+def _read_tolerantly(data: bytes, datagram: bool) -> SipMessage:
+    """A start line that is not quite as usual; where it is not as it should be, `problems` says so."""
+    data = data.lstrip(b"\r\n")  # RFC 3261, 7.5: empty lines before the start line mean nothing.
+    end = data.find(b"\n")
+    if end < 0:  # Cut off there.
         end = len(data)
-    line = data[: end - 1] if data[end - 1 : end] == b"\r" else data[:end]
-    words = line.split(b" ", 2)
-    if len(words) == 3:
-        first, second, third = words
-        if third == b"SIP/2.0" and second:
-            method = METHODS.get(first)
-            if method is not None:
-                return SipMessage(data, end, method, 0, second, "2.0", datagram)
-        elif first == b"SIP/2.0" and len(second) == 3 and second.isdigit() and second >= b"100":
-            return SipMessage(data, end, "", int(second), third, "2.0", datagram)
-    return _read_tolerantly(data, end, line, datagram)
-
-
-def _read_tolerantly(data: bytes, end: int, line: bytes, datagram: bool) -> SipMessage:
-    """A start line that is not quite as it should be; `problems` says what is wrong with it."""
+    line = data[:end].removesuffix(b"\r")
     if line[:1] in (b" ", b"\t"):
         raise Malformed(Reason.BAD_SYNTAX, 0, "white space before the start line")
     words = line.split(None, 2)
