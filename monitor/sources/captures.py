@@ -1,0 +1,280 @@
+"""Capture files: paths come in, the frames that decoders ask for go out in the order of time, and what was damaged.
+
+libpcap reads and filters in C whatever it can; a walker of our own goes along for frame numbers and exact times, and
+goes on alone where libpcap cannot: in compressed captures, on standard input, past damage, between link types.
+"""
+
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from heapq import heappop, heappush, heapreplace
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from monitor.model.asks import Ask
+from monitor.model.evidence import Nanoseconds
+from monitor.model.packets import Frame
+from monitor.model.problems import ConfigError, Problem
+from monitor.model.summary import CaptureReport, Damage
+from monitor.sources import pcap, pcapng
+from monitor.sources.compression import Gunzip, Plain, Readable, Unzstd, unpacked
+from monitor.sources.filters import Filters
+from monitor.sources.pcap import Pcap
+from monitor.sources.pcapng import Pcapng
+from monitor.sources.savefile import CHUNK_BYTES, MAX_FRAME_BYTES, Walker
+
+STANDARD_INPUT = "-"
+MAGIC_BYTES = 4
+EXPECTED = "a capture (pcap or pcapng; plain, gzip or zstd)"
+EXPECTED_PATH = "a capture or a folder with captures"
+
+
+class NotCapture(Exception):
+    """A file that holds something else."""
+
+
+class Capture:
+    """One capture: read once from start to end, by libpcap where it can and by a walker of our own."""
+
+    def __init__(self, path: str, name: str, *, begins: Nanoseconds = 0, stdin: BinaryIO | None = None) -> None:
+        self.path = path
+        self.name = name
+        self.begins = begins
+        """The time of its first frame; 0 when unknown."""
+        self._stdin = stdin or sys.stdin.buffer
+        status = Path(path).stat() if path != STANDARD_INPUT else None
+        self.is_file = status is not None and stat.S_ISREG(status.st_mode)
+        self.size = status.st_size if status and self.is_file else None
+        self._walker: Walker | None = None
+        self._stream: Plain | Gunzip | Unzstd | None = None
+        self._wanted = 0
+        self._cut = 0
+        self._unseen: Counter[int] = Counter()
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the file read so far."""
+        return self._stream.consumed if self._stream else 0
+
+    @property
+    def report(self) -> CaptureReport:
+        """What was read so far."""
+        walker = self._walker
+        blind = tuple(
+            self._harm(f"link type {link} cannot be filtered: {count} frames were not looked into")
+            for link, count in sorted(self._unseen.items())
+        )
+        empty = (self._harm("is empty"),) if self._stream and not walker else ()
+        return CaptureReport(
+            capture=self.name,
+            frames=walker.number if walker else 0,
+            wanted=self._wanted,
+            cut=self._cut,
+            first=walker.first if walker else None,
+            last=walker.last if walker else None,
+            damage=(walker.damage if walker else empty) + blind,
+        )
+
+    def check(self) -> Frame | None:
+        """The first frame, if there is any; raises `NotCapture` or `OSError` where there can be none."""
+        with self._opened() as file:
+            walker = self._walker_of(unpacked(file))
+            return next(walker.frames(lambda *_: True), None) if walker else None
+
+    def frames(self, filters: Filters) -> Generator[Frame, None, None]:
+        """The frames that the filters want, in the capture's own order."""
+        with self._opened() as file:
+            self._stream = unpacked(file)
+            try:
+                self._walker = walker = self._walker_of(self._stream)
+            except NotCapture:  # on standard input, or in a file that changed
+                problem = Problem(file=self.name, line=0, found="no capture", expected=EXPECTED)
+                raise ConfigError([problem]) from None
+            if walker is None:
+                return
+            if self.is_file and isinstance(self._stream, Plain):
+                for frame in self._followed(walker, self._stream, filters):
+                    self._wanted += 1
+                    self._cut += frame.length > len(frame.data)
+                    yield frame
+
+            def wants(link: int, data: bytes, length: int) -> bool:
+                program = filters.program(link)
+                if program is None:
+                    self._unseen[link] += 1
+                return program is not None and filters.wants(program, data, length)
+
+            for frame in walker.frames(wants):
+                self._wanted += 1
+                self._cut += frame.length > len(frame.data)
+                yield frame
+
+    def _followed(self, walker: Walker, stream: Plain, filters: Filters) -> Iterator[Frame]:
+        """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""
+        with filters.follow(str(Path(self.path).absolute())) as reader:
+            if reader is None:
+                return
+            walker.limit = min(MAX_FRAME_BYTES, reader.snapshot())
+            for _, data in reader:
+                frame = walker.find(data)
+                if frame is None:  # libpcap reads this capture otherwise than we do
+                    stream.seek(walker.go_back())
+                    return
+                yield frame
+            walker.find(None)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Readable]:
+        if self.path == STANDARD_INPUT:
+            yield self._stdin
+        else:
+            with Path(self.path).open("rb", buffering=0) as file:
+                yield file
+
+    def _walker_of(self, stream: Plain | Gunzip | Unzstd) -> Walker | None:
+        """What walks through a capture of that format; none when it is empty."""
+        head = b""
+        while len(head) < MAGIC_BYTES and (more := stream.read(CHUNK_BYTES)):
+            head += more
+        if head[:MAGIC_BYTES] in pcap.MAGICS:
+            return Pcap(self.name, stream, head)
+        if head.startswith(pcapng.MAGIC):
+            return Pcapng(self.name, stream, head)
+        if head:
+            raise NotCapture
+        return None
+
+    def _harm(self, what: str) -> Damage:
+        return Damage(capture=self.name, frame=0, offset=0, what=what)
+
+
+class Captures:
+    """Every frame that is asked for, of all the captures, in the order of time."""
+
+    def __init__(self, paths: Iterable[str | Path], asks: Iterable[Ask], *, stdin: BinaryIO | None = None) -> None:
+        """Paths of captures and of folders with captures, and `-` for standard input, which is `stdin` if given.
+
+        Raises `ConfigError` when any of them cannot be read.
+        """
+        found = _Found(stdin)
+        for path in paths:
+            found.add(str(path))
+        if found.problems:
+            raise ConfigError(found.problems)
+        self._captures = found.captures()
+        self._filters = Filters(asks)
+
+    @property
+    def reports(self) -> tuple[CaptureReport, ...]:
+        """What was read of each capture so far, in the order given."""
+        return tuple(capture.report for capture in self._captures)
+
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes read so far, and in all; none when nobody can know."""
+        sizes = [capture.size for capture in self._captures]
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        return sum(capture.consumed for capture in self._captures), total
+
+    def widen(self, ask: Ask) -> None:
+        """Let through what this asks for, too, from here on."""
+        self._filters.widen(ask)
+
+    def __iter__(self) -> Iterator[Frame]:
+        if len(self._captures) == 1:
+            return self._captures[0].frames(self._filters)
+        return self._merged()
+
+    def _merged(self) -> Iterator[Frame]:
+        """All by time, ties by the order given; each capture is opened no sooner than its first frame is due."""
+        waiting = sorted(((capture.begins, order) for order, capture in enumerate(self._captures)), reverse=True)
+        heap: list[tuple[Nanoseconds, int, Frame, Generator[Frame, None, None]]] = []
+        with ExitStack() as opened:
+            while waiting or heap:
+                while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
+                    _, order = waiting.pop()
+                    frames = opened.enter_context(closing(self._captures[order].frames(self._filters)))
+                    for frame in islice(frames, 1):
+                        heappush(heap, (frame.at, order, frame, frames))
+                if heap:
+                    _, order, frame, frames = heap[0]
+                    yield frame
+                    after = next(frames, None)
+                    if after is None:
+                        heappop(heap)
+                    else:
+                        heapreplace(heap, (after.at, order, after, frames))
+
+
+class _Found:
+    """The captures that the operator's paths lead to, each once, and what is wrong with the paths."""
+
+    def __init__(self, stdin: BinaryIO | None) -> None:
+        self._stdin = stdin
+        self._paths: dict[str, str] = {}
+        self._begins: dict[str, Nanoseconds] = {}
+        self.problems: list[Problem] = []
+
+    def captures(self) -> list[Capture]:
+        """In the order given, each under a name of its own."""
+        names = _names_of([*self._paths.values()])
+        return [
+            Capture(path, name, begins=self._begins.get(real, 0), stdin=self._stdin)
+            for (real, path), name in zip(self._paths.items(), names, strict=True)
+        ]
+
+    def add(self, path: str) -> None:
+        """A path that the operator names."""
+        if path == STANDARD_INPUT:
+            self._paths[path] = path
+        elif Path(path).is_dir():
+            before = len(self._paths)
+            seen = sum(self._add_file(inner, named=False) for inner in _files_in(path))
+            if not seen and len(self._paths) == before:
+                self._wrong(path, "a folder without captures", EXPECTED_PATH)
+        else:
+            self._add_file(path, named=True)
+
+    def _add_file(self, path: str, *, named: bool) -> bool:
+        """Whether this is a capture; that it is none is wrong only of one that was named."""
+        try:
+            capture = Capture(path, path)
+            if capture.is_file:
+                first = capture.check()
+                self._begins[os.path.realpath(path)] = first.at if first else 0
+            elif not named:
+                return False
+        except NotCapture:
+            if named:
+                self._wrong(path, "no capture", EXPECTED)
+            return False
+        except OSError as error:
+            what = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+            self._wrong(path, what, EXPECTED_PATH)
+            return False
+        self._paths.setdefault(os.path.realpath(path), path)
+        return True
+
+    def _wrong(self, path: str, found: str, expected: str) -> None:
+        self.problems.append(Problem(file=path, line=0, found=found, expected=expected))
+
+
+def _files_in(folder: str) -> list[str]:
+    """Every file in a folder and the folders in it, sorted."""
+    return sorted(str(Path(root, name)) for root, _, names in os.walk(folder) for name in names)
+
+
+def _names_of(paths: Sequence[str]) -> list[str]:
+    """File names; where two are equal, with as many of their folders as tell them apart."""
+    names = [_tail_of(path, 1) for path in paths]
+    for parts in range(2, max((len(Path(path).parts) for path in paths), default=0) + 1):
+        twice = {name for name, count in Counter(names).items() if count > 1}
+        names = [_tail_of(path, parts) if name in twice else name for path, name in zip(paths, names, strict=True)]
+    return names
+
+
+def _tail_of(path: str, parts: int) -> str:
+    return "/".join(Path(path).parts[-parts:]) if path != STANDARD_INPUT else "stdin"

@@ -1,0 +1,210 @@
+"""The packet filter: what decoders ask for comes in, an expression of pcap-filter(7) goes out.
+
+Nearly every packet that meets it is media and not wanted, so the order of the tests is the speed: a few loads and
+comparisons must be enough to drop one. Rules of BPF that the order depends on: a load beyond the packet's end drops
+the packet, so a test that may do so comes after those that may not; and a keyword like `vlan` shifts every offset in
+the text behind it, so that it comes last.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from monitor.model.asks import Ask
+from monitor.sources.savefile import MAX_FRAME_BYTES
+
+LINKTYPE_ETHERNET = 1
+LINKTYPE_LINUX_SLL = 113
+LINKTYPE_LINUX_SLL2 = 276
+ETHERTYPE_AT = {LINKTYPE_ETHERNET: 12, LINKTYPE_LINUX_SLL: 14, LINKTYPE_LINUX_SLL2: 0}
+"""Link type → where a frame tells what is in it."""
+TUNNEL_ETHERTYPES = (0x8847, 0x8848, 0x8864)
+"""MPLS and PPPoE sessions: what is inside is for `wire` to find, so they pass as a whole."""
+TAG_ETHERTYPES = (0x8100, 0x88A8, 0x9100)
+TUNNEL_PROTOCOLS = (4, 41, 47)
+"""IP in IP, IPv6 in IP, and GRE, with ERSPAN."""
+TUNNEL_PORTS = (2152, 4789, 6081)
+"""GTP-U, VXLAN and GENEVE."""
+IPV6_EXTENSIONS = (0, 43, 44, 51, 60, 135, 139, 140)
+"""Next headers that hide the transport (RFC 8200, 4302, 6275, 7401, 5533), that of fragments among them."""
+NETMASK_UNKNOWN = 0xFFFF_FFFF
+"""A mirror port has no address, so no netmask."""
+DATA_LINK_TYPES = {100: 11, 101: 12, 106: 19}
+"""LINKTYPE_ of savefiles → DLT_ of libpcap, where they differ."""
+MAX_WIDENED = 200
+"""Asks added while reading; the oldest is forgotten, for each makes the filter longer for every packet."""
+HEAD_BYTES = 4
+HEAD_GAP = 0x0600_0000
+PORT_GAP = 4000
+"""Values further apart than this are tested in different groups."""
+FEW = 3
+NOTHING = "less 0"
+"""A test that no packet passes."""
+
+
+def filter_text(asks: Iterable[Ask], link: int = LINKTYPE_ETHERNET, *, tags: bool = True) -> str:
+    """The filter that lets through what any of the asks wants, on that link; `tags` where frames can have VLAN tags."""
+    packet = _packet(tuple(asks))
+    frame = packet
+    if link in ETHERTYPE_AT:
+        passed = TUNNEL_ETHERTYPES if tags else TUNNEL_ETHERTYPES + TAG_ETHERTYPES
+        frame += f" or {_any_of(f'link[{ETHERTYPE_AT[link]}:2]', passed)}"
+    if tags:
+        frame += f" or (vlan and ({packet} or (vlan and ({packet} or vlan))))"
+    return frame
+
+
+def _packet(asks: Sequence[Ask]) -> str:
+    """An IP packet that any of the asks wants, or that hides what it carries: a fragment, a tunnel, an extension."""
+    udp_ports = sorted({port for ask in asks for port in ask.udp_ports} | set(TUNNEL_PORTS))
+    tcp_ports = sorted({port for ask in asks for port in ask.tcp_ports})
+    udp_heads = {head for ask in asks for head in ask.udp_heads}
+    tcp_heads = {head for ask in asks for head in ask.tcp_heads}
+    lengths = sorted({length for ask in asks for length in ask.rtp_payload_bytes})
+    four = [
+        "ip[6:2]&0x3fff!=0",
+        f"(udp and ({_udp('udp', 0, udp_ports, udp_heads, lengths)}))",
+        f"(tcp and ({_tcp('tcp', 0, tcp_ports, tcp_heads)}))",
+        _any_of("ip[9]", TUNNEL_PROTOCOLS),
+    ]
+    six = [
+        f"(ip6[6]=17 and ({_udp('ip6', 40, udp_ports, udp_heads, lengths)}))",
+        f"(ip6[6]=6 and ({_tcp('ip6', 40, tcp_ports, tcp_heads)}))",
+        _any_of("ip6[6]", TUNNEL_PROTOCOLS + IPV6_EXTENSIONS),
+    ]
+    return f"(ip and ({' or '.join(four)})) or (ip6 and ({' or '.join(six)}))"
+
+
+def _udp(name: str, start: int, ports: Sequence[int], heads: Iterable[bytes], lengths: Sequence[int]) -> str:
+    """A wanted datagram whose UDP header is `start` bytes into what `name` names."""
+    tests = _ports(name, start, ports)
+    tests += _heads(f"{name}[{start + 8}:4]", heads)
+    if lengths:
+        tests.append(_rtp(name, start, lengths))
+    return " or ".join(tests) or NOTHING
+
+
+def _tcp(name: str, start: int, ports: Sequence[int], heads: Iterable[bytes]) -> str:
+    """A wanted segment; its payload begins where the data offset says (RFC 9293, 3.1)."""
+    payload = f"(({name}[{start + 12}]&0xf0)>>2)" + (f"+{start}" if start else "")
+    return " or ".join(_ports(name, start, ports) + _heads(f"{name}[{payload}:4]", heads)) or NOTHING
+
+
+def _ports(name: str, start: int, ports: Sequence[int]) -> list[str]:
+    """Either end has one of these ports."""
+    return [_among(f"{name}[{start + side}:2]", sorted(ports), PORT_GAP) for side in (0, 2) if ports]
+
+
+def _heads(load: str, heads: Iterable[bytes]) -> list[str]:
+    """The payload begins with one of these."""
+    numbers = sorted({int.from_bytes(head[:HEAD_BYTES], "big") for head in heads})
+    return [_among(load, numbers, HEAD_GAP)] if numbers else []
+
+
+def _among(load: str, numbers: Sequence[int], gap: int) -> str:
+    """The load gives one of these, low to high: in groups, each behind a test of its range that most packets fail."""
+    groups = [[numbers[0]]]
+    for number in numbers[1:]:
+        if number - groups[-1][-1] <= gap:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return "(" + " or ".join(_within(load, group) for group in groups) + ")"
+
+
+def _within(load: str, group: Sequence[int]) -> str:
+    """The load gives one of a group; a long one is halved until few comparisons are left."""
+    if len(group) <= FEW:
+        return _any_of(load, group)
+    if len(group) <= 4 * FEW:
+        return f"({load}>={group[0]:#x} and {load}<={group[-1]:#x} and {_any_of(load, group)})"
+    middle = len(group) // 2
+    low, high = _within(load, group[:middle]), _within(load, group[middle:])
+    return f"(({load}<{group[middle]:#x} and {low}) or ({load}>={group[middle]:#x} and {high}))"
+
+
+def _rtp(name: str, start: int, lengths: Sequence[int]) -> str:
+    """RTP version 2 with a payload of these lengths behind its CSRC list and header extension (RFC 3550, 5.1, 5.3.1).
+
+    A load of the extension's length may be beyond the end, so no other test may follow.
+    """
+    flags = f"{name}[{start + 8}]"
+    sources = f"(({flags}&15)<<2)"
+    rest = f"{name}[{start + 4}:2]-20-{sources}"
+    extension = f"({name}[{start + 22}+{sources}:2]<<2)"
+    plain = _any_of(rest, lengths)
+    extended = _any_of(f"{rest}-4-{extension}", lengths)
+    return f"({flags}&0xc0=0x80 and (({flags}&0x10=0 and {plain}) or ({flags}&0x10!=0 and {extended})))"
+
+
+def _any_of(load: str, values: Iterable[int]) -> str:
+    """The load gives one of these values."""
+    return "(" + " or ".join(f"{load}={value:#x}" for value in values) + ")"
+
+
+class Filters:
+    """The filters of one run: one program a link type, made when a frame of that type comes, made anew when widened."""
+
+    def __init__(self, asks: Iterable[Ask]) -> None:
+        import cypcap  # not above: it costs start-up time that other commands need not pay
+
+        self._cypcap: Any = cypcap
+        self._asks = tuple(asks)
+        self._widened: deque[Ask] = deque(maxlen=MAX_WIDENED)
+        self._programs: dict[int, Any] = {}
+        self._followed: list[tuple[Any, int]] = []
+        self._header = cypcap.Pkthdr()
+
+    def widen(self, ask: Ask) -> None:
+        """Let this through as well, from the next frame on."""
+        if ask in self._asks or ask in self._widened:
+            return
+        self._widened.append(ask)
+        self._programs.clear()
+        for reader, link in self._followed:
+            reader.setfilter(self.program(link))
+
+    def program(self, link: int) -> Any | None:
+        """The filter for a link type of a savefile; none where libpcap cannot look into such frames."""
+        if link not in self._programs:
+            tagged = self._compiled(link, tags=True)
+            self._programs[link] = tagged if tagged is not None else self._compiled(link, tags=False)
+        return self._programs[link]
+
+    def wants(self, program: Any, data: bytes, length: int) -> bool:
+        """Whether the filter lets these bytes through."""
+        header = self._header
+        header.caplen = len(data)  # never more than there are: libpcap believes it
+        header.len = length
+        return bool(program.offline_filter(header, data))
+
+    @contextmanager
+    def follow(self, path: str) -> Iterator[Any | None]:
+        """A savefile as libpcap reads and filters it; none where it cannot. Widening reaches it too."""
+        try:
+            reader = self._cypcap.open_offline(path)
+        except self._cypcap.Error:
+            yield None
+            return
+        with reader:
+            link = int(reader.datalink())
+            program = self.program(link)
+            if program is None:
+                yield None
+                return
+            reader.setfilter(program)
+            follower = (reader, link)
+            self._followed.append(follower)
+            try:
+                with suppress(self._cypcap.Error):  # damage, or a second link type: no more to follow
+                    yield reader
+            finally:
+                self._followed.remove(follower)
+
+    def _compiled(self, link: int, *, tags: bool) -> Any | None:
+        text = filter_text((*self._asks, *self._widened), link, tags=tags)
+        try:
+            return self._cypcap.compile(DATA_LINK_TYPES.get(link, link), MAX_FRAME_BYTES, text, True, NETMASK_UNKNOWN)
+        except self._cypcap.Error:
+            return None

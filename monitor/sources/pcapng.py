@@ -1,0 +1,277 @@
+"""pcapng, the format of Wireshark (draft-ietf-opsawg-pcapng): sections of blocks, interfaces of several link types."""
+
+import re
+from collections.abc import Iterator
+from struct import Struct
+from typing import Any, NamedTuple
+
+from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.packets import Frame
+from monitor.sources.pcap import link_of
+from monitor.sources.savefile import END_OF_TIME, MAX_FRAME_BYTES, Stream, Unfollowable, Walker, Wants
+from monitor.sources.strides import Lengths, Strides
+
+SECTION_HEADER = 0x0A0D0D0A
+INTERFACE_DESCRIPTION = 1
+PACKET = 2  # obsolete, and still in old captures
+SIMPLE_PACKET = 3
+ENHANCED_PACKET = 6
+MAGIC = b"\x0a\x0d\x0d\x0a"
+ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+"""Byte-order magic → byte order."""
+MAX_BLOCK_BYTES = 16 * 1024 * 1024
+"""Wireshark reads no larger block; names and secrets of a long capture may fill a few."""
+MAX_INTERFACES = 65_536
+LEAST_BLOCK_BYTES = 12
+FRAME_AT = 28
+"""Where in an Enhanced Packet Block the frame begins."""
+OPTION_TSRESOL = 9
+OPTION_TSOFFSET = 14
+
+
+class Interface(NamedTuple):
+    """What an Interface Description Block says of the packets that name it."""
+
+    link: int
+    snap_bytes: int
+    """0: unlimited."""
+    nanoseconds: int
+    """In a tick, multiplied by `ticks`."""
+    ticks: int
+    offset: Nanoseconds
+
+    def time_of(self, high: int, low: int) -> Nanoseconds:
+        """A timestamp as the time that it means, as near as a sane clock can be."""
+        at = ((high << 32 | low) * self.nanoseconds) // self.ticks + self.offset
+        return min(max(at, 0), END_OF_TIME)
+
+
+def resolution_of(field: int) -> tuple[int, int]:
+    """`if_tsresol` as nanoseconds and ticks: so many of the one are so many of the other."""
+    base = 2 if field & 0x80 else 10
+    return SECOND, base ** (field & 0x7F)
+
+
+class Pcapng(Walker):
+    """One pcapng file."""
+
+    def __init__(self, capture: str, stream: Stream, head: bytes) -> None:
+        self._speak("<")
+        self._interfaces: list[Interface] = []
+        super().__init__(capture, stream, head)
+
+    def _speak(self, order: str) -> None:
+        """Read numbers in this byte order from here."""
+        self._order = order
+        self._two = Struct(order + "II").unpack_from
+        self._enhanced = Struct(order + "IIIIIII").unpack_from
+
+    def _new_strides(self) -> Strides:
+        number = Struct(self._order + "I")
+
+        def pattern_of(frame: int, size: int) -> bytes:
+            lengths = re.escape(number.pack(size)), re.escape(number.pack(frame))
+            return b"%b.{12}%b.{%d}" % (*lengths, size - 24)
+
+        return Strides(re.escape(number.pack(ENHANCED_PACKET)), pattern_of)
+
+    def _sample(self) -> Iterator[Lengths]:
+        buffer, offset = self._buffer, self._offset
+        while offset + FRAME_AT <= len(buffer):
+            kind, size, _, _, _, captured, _ = self._enhanced(buffer, offset)
+            offset += size
+            if kind != ENHANCED_PACKET or not self._is_sound(size, captured) or offset > len(buffer):
+                return
+            yield captured, size
+
+    def _is_sound(self, size: int, captured: int) -> bool:
+        """Whether an Enhanced Packet Block of these lengths is one that can be gone over."""
+        return captured <= self.limit and captured + FRAME_AT + 4 <= size <= MAX_BLOCK_BYTES and not size & 3
+
+    def _resume(self, context: tuple[Any, ...]) -> None:
+        if context:
+            order, self._interfaces, known = context
+            del self._interfaces[known:]
+            if order != self._order:
+                self._speak(order)
+                self._strides = self._new_strides()
+
+    def _frames(self, wants: Wants) -> Iterator[Frame]:
+        while self._has(1):
+            frame = self._block()
+            if frame is not None and wants(frame.link, frame.data, frame.length):
+                yield frame
+
+    def _block(self) -> Frame | None:
+        """Past one block; its frame, if it has one."""
+        if not self._has(LEAST_BLOCK_BYTES):
+            raise self._cut_short("a block", LEAST_BLOCK_BYTES)
+        kind, size = self._two(self._buffer, self._offset)
+        if kind == SECTION_HEADER:
+            size = self._new_section()
+        if not LEAST_BLOCK_BYTES <= size <= MAX_BLOCK_BYTES:
+            raise Unfollowable(f"a block of {size} bytes, which cannot be")
+        padded = size + (-size & 3)
+        if not self._has(padded):
+            raise self._cut_short("a block", padded)
+        behind, _ = self._two(self._buffer[self._offset + padded - 4 : self._offset + padded] + bytes(4))
+        if behind != size:
+            self._harmed(f"a block of {size} bytes that says {behind} at its end")
+        frame = None
+        if kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
+            frame = self._packet(kind, padded)
+        elif kind == INTERFACE_DESCRIPTION:
+            self._describe(self._buffer[self._offset + 8 : self._offset + padded - 4])
+        self._offset += padded
+        return frame
+
+    def _new_section(self) -> int:
+        """The length of the Section Header Block here, in the byte order that it sets; no interface is known yet."""
+        order = ORDERS.get(self._buffer[self._offset + 8 : self._offset + 12])
+        if order is None:
+            raise Unfollowable("a section in no known byte order")
+        if order != self._order:
+            self._speak(order)
+            self._strides = self._new_strides()
+        self._interfaces = []
+        _, size = self._two(self._buffer, self._offset)
+        return int(size)
+
+    def _describe(self, body: bytes) -> None:
+        """One more interface, as the body of its block has it."""
+        if len(body) < 8 or len(self._interfaces) >= MAX_INTERFACES:
+            self._harmed("an interface too many" if len(body) >= 8 else "an interface without a link type")
+            return
+        link, _, snap_bytes = Struct(self._order + "HHI").unpack_from(body)
+        nanoseconds, ticks, offset = 1000, 1, 0
+        for code, value in self._options(body[8:]):
+            if code == OPTION_TSRESOL and len(value) == 1:
+                nanoseconds, ticks = resolution_of(value[0])
+            elif code == OPTION_TSOFFSET and len(value) == 8:
+                offset = Struct(self._order + "q").unpack(value)[0] * SECOND
+        self._interfaces.append(Interface(link_of(link), snap_bytes, nanoseconds, ticks, offset))
+
+    def _options(self, body: bytes) -> Iterator[tuple[int, bytes]]:
+        """Codes and values, up to the end-of-options or to where they stop making sense."""
+        head = Struct(self._order + "HH")
+        offset = 0
+        while offset + 4 <= len(body):
+            code, size = head.unpack_from(body, offset)
+            if code == 0 or offset + 4 + size > len(body):
+                return
+            yield code, body[offset + 4 : offset + 4 + size]
+            offset += 4 + size + (-size & 3)
+
+    def _packet(self, kind: int, size: int) -> Frame | None:
+        """The frame in the block of that kind and size here; none, with the reason told, when it has none."""
+        body, start = self._buffer, self._offset
+        room = size - (16 if kind == SIMPLE_PACKET else FRAME_AT + 4)
+        if room < 0:
+            self._harmed(f"a packet block of {size} bytes, too short for a frame")
+            return None
+        if kind == SIMPLE_PACKET:
+            (length,) = Struct(self._order + "8xI").unpack_from(body, start)
+            interface, high, low, captured, data_at = 0, 0, 0, min(length, room), start + 12
+            if self._interfaces and self._interfaces[0].snap_bytes:
+                captured = min(captured, self._interfaces[0].snap_bytes)
+        else:
+            _, _, interface, high, low, captured, length = self._enhanced(body, start)
+            data_at = start + FRAME_AT
+            if kind == PACKET:  # 16 bits of interface, and 16 of drops
+                interface, _ = Struct(self._order + "8xHH").unpack_from(body, start)
+        if interface >= len(self._interfaces):
+            self._harmed(f"a frame of interface {interface}, of which {len(self._interfaces)} were described")
+            return None
+        if captured > min(room, MAX_FRAME_BYTES):
+            self._harmed(f"a frame of {captured} bytes in a block of {size}")
+            return None
+        origin = self._interfaces[interface]
+        # A Simple Packet Block has no time; the one before it is the nearest that is known.
+        at = (self._last or 0) if kind == SIMPLE_PACKET else origin.time_of(high, low)
+        self.number += 1
+        self._last = at
+        if self.first is None:
+            self.first = at
+        return Frame(at, self.capture, self.number, origin.link, body[data_at : data_at + captured], length)
+
+    def find(self, data: bytes | None) -> Frame | None:
+        """As the base says."""
+        context = (self._order, self._interfaces, len(self._interfaces))
+        self._start = (self._buffer, self._offset, self._base, self.number, len(self._damage), context)
+        if self.first is None and (frame := self._first_frame()) is not None and frame.data == data:
+            return frame
+        while True:
+            frame = self._find_here(data)
+            if frame is not None:
+                return frame
+            if not self._is_at_other_block():
+                if self._is_at_unsound_block() or not self._read_on_fast():
+                    return None
+                continue
+            try:
+                frame = self._block()
+            except Unfollowable:
+                return None
+            if frame is not None and frame.data == data:
+                return frame
+
+    def _find_here(self, data: bytes | None) -> Frame | None:  # few calls: it runs once for every Enhanced Packet Block
+        """The frame, if it is in one of the ordinary blocks that follow whole in the buffer; else past all of them."""
+        buffer, offset, number = self._buffer, self._offset, self.number
+        unpack, whole, interfaces = self._enhanced, len(buffer), self._interfaces
+        want, limit, last_block = -1 if data is None else len(data), self.limit, MAX_BLOCK_BYTES
+        wait, place, barrier = self._wait, -1, 0
+        while offset + FRAME_AT <= whole:
+            if wait <= 0:
+                if offset >= barrier:
+                    barrier = self._barrier(data, want, offset + FRAME_AT) - FRAME_AT
+                count, passed, offset, wait = self._strides.over(buffer, offset, barrier)
+                if count:
+                    number += count
+                    place = passed
+                    continue
+            wait -= 1
+            kind, size, interface, high, low, captured, length = unpack(buffer, offset)
+            after = offset + size
+            if kind != ENHANCED_PACKET or after > whole or captured > limit or captured + 32 > size or size & 3:
+                break
+            if interface >= len(interfaces) or size > last_block:
+                break
+            number += 1
+            if captured == want and data is not None and buffer.startswith(data, offset + FRAME_AT):
+                origin = interfaces[interface]
+                at = origin.time_of(high, low)
+                self._offset, self.number, self._wait, self._last = after, number, wait, at
+                self._found.add(want)
+                return Frame(at, self.capture, number, origin.link, data, length)
+            place, offset = offset, after
+        self._offset, self.number, self._wait = offset, number, wait
+        if place >= 0:
+            _, _, interface, high, low, _, _ = unpack(buffer, place)
+            if interface < len(interfaces):
+                self._last = interfaces[interface].time_of(high, low)
+        return None
+
+    def _first_frame(self) -> Frame | None:
+        """Past the first frame, and all blocks before it."""
+        frame = None
+        try:
+            while frame is None and self._has(1):
+                frame = self._block()
+        except Unfollowable:
+            return None
+        return frame
+
+    def _is_at_other_block(self) -> bool:
+        """Whether a block of another kind than Enhanced Packet begins here, as far as the buffer tells."""
+        if len(self._buffer) - self._offset < LEAST_BLOCK_BYTES:
+            return False
+        kind, _ = self._two(self._buffer, self._offset)
+        return bool(kind != ENHANCED_PACKET)
+
+    def _is_at_unsound_block(self) -> bool:
+        """Whether the packet block here is one that only `frames` can judge."""
+        if len(self._buffer) - self._offset < FRAME_AT:
+            return False
+        _, size, interface, _, _, captured, _ = self._enhanced(self._buffer, self._offset)
+        return not self._is_sound(size, captured) or interface >= len(self._interfaces)

@@ -1,0 +1,164 @@
+"""Savefiles, frame by frame: the plain bytes of one capture come in, its frames go out, and where it is broken.
+
+A *walker* goes from record to record. It can ask of each frame whether it is wanted (`frames`), or follow somebody who
+reads the same file faster and gives only the wanted bytes (`find`): libpcap filters in C, but tells neither frame
+numbers nor exact times, and stops at the first damage.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+from monitor.model.evidence import Nanoseconds
+from monitor.model.packets import Frame
+from monitor.model.summary import Damage
+from monitor.sources.strides import Lengths, Strides
+
+CHUNK_BYTES = 256 * 1024
+MAX_FRAME_BYTES = 256 * 1024
+"""No link carries more in one frame; libpcap and Wireshark draw the line here too."""
+MAX_DAMAGE = 100
+"""Places told of one capture: one that is broken everywhere needs no more to be called broken."""
+SAMPLE = 64
+"""Records looked at in a chunk for their lengths."""
+SHARE = SAMPLE // 4
+"""A length that some wanted frames have is gone over only if so many of a sample have it."""
+END_OF_TIME: Nanoseconds = (1 << 63) - 1
+"""Later times are those of a broken clock."""
+
+Wants = Callable[[int, bytes, int], bool]
+"""Whether a frame is wanted: its link type, its bytes, and their number on the wire."""
+
+
+class Unfollowable(Exception):
+    """What stands here cannot tell where the next record begins: the capture ends, for whoever reads it."""
+
+
+class Stream(Protocol):
+    """The plain bytes of a capture, read once from start to end."""
+
+    @property
+    def trouble(self) -> str:
+        """Why they ended before their time; empty when they did not."""
+        ...
+
+    def read(self, size: int, /) -> bytes:
+        """About `size` bytes; none at the end."""
+        ...
+
+
+class Walker(ABC):
+    """Goes through one capture, whatever its format, and keeps count."""
+
+    def __init__(self, capture: str, stream: Stream, head: bytes) -> None:
+        """`head` holds the first bytes of the stream, already read."""
+        self.capture = capture
+        self.limit = MAX_FRAME_BYTES
+        """Longer frames are not found; set lower where the one who is followed cuts them."""
+        self.number = 0
+        """Of the last frame passed."""
+        self.first: Nanoseconds | None = None
+        self._stream = stream
+        self._buffer = head
+        self._offset = 0
+        self._base = 0
+        self._last: Nanoseconds | None = None
+        self._damage: list[Damage] = []
+        self._strides = self._new_strides()
+        self._wait = 0
+        self._found: set[int] = set()
+        self._start: tuple[bytes, int, int, int, int, tuple[Any, ...]] = (head, 0, 0, 0, 0, ())
+
+    @property
+    def last(self) -> Nanoseconds | None:
+        """The time of the last frame passed."""
+        return self._last
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """The places passed where the capture is broken."""
+        return tuple(self._damage)
+
+    def frames(self, wants: Wants) -> Iterator[Frame]:
+        """The wanted frames from here to the end, damage and all."""
+        try:
+            yield from self._frames(wants)
+        except Unfollowable as broken:
+            self._harmed(str(broken))
+        else:
+            if self._stream.trouble:
+                self._harmed(self._stream.trouble)
+
+    @abstractmethod
+    def find(self, data: bytes | None) -> Frame | None:
+        """The next frame that has exactly these bytes, going over all before it; without bytes, over all that follow.
+
+        None where the capture ends or holds what only `frames` can judge; the walker stands there.
+        """
+
+    def go_back(self) -> int:
+        """Stand where `find` last began; gives the place in the capture from which the stream must go on."""
+        self._buffer, self._offset, self._base, self.number, harmed, context = self._start
+        del self._damage[harmed:]
+        self._resume(context)
+        return self._base + len(self._buffer)
+
+    @abstractmethod
+    def _frames(self, wants: Wants) -> Iterator[Frame]: ...
+
+    @abstractmethod
+    def _new_strides(self) -> Strides: ...
+
+    @abstractmethod
+    def _sample(self) -> Iterator[Lengths]:
+        """The lengths of the records from here, as far as they are ordinary and whole in the buffer."""
+
+    def _resume(self, context: tuple[Any, ...]) -> None:  # noqa: B027  # pcap has none
+        """Take a record to mean what it meant then."""
+
+    def _has(self, size: int) -> bool:
+        """Whether so many bytes are in the buffer from here, reading on where they are not yet."""
+        return len(self._buffer) - self._offset >= size or self._read_on(size) >= size
+
+    def _read_on(self, size: int = 0) -> int:
+        """Bytes in the buffer from here, after reading a chunk at least and, where there are as many, `size` bytes."""
+        parts = [self._buffer[self._offset :]]
+        held = len(parts[0])
+        wanted = max(size, held + 1)
+        while held < wanted and (part := self._stream.read(max(CHUNK_BYTES, wanted - held))):
+            parts.append(part)
+            held += len(part)
+        self._base += self._offset
+        self._offset = 0
+        self._buffer = b"".join(parts)
+        return held
+
+    def _read_on_fast(self) -> bool:
+        """Whether there is more to go over; learns its lengths where it is much."""
+        held = len(self._buffer) - self._offset
+        if self._read_on() == held:
+            return False
+        if len(self._buffer) >= CHUNK_BYTES:
+            sample = list(islice(self._sample(), SAMPLE))
+            rare = {frame for frame in self._found if sum(pair[0] == frame for pair in sample) < SHARE}
+            self._strides.learn([pair for pair in sample if pair[0] not in rare])
+            self._found.clear()
+        return True
+
+    def _barrier(self, data: bytes | None, want: int, start: int) -> int:
+        """Where in the buffer a frame with these bytes might begin at the earliest, if its length is gone over."""
+        if data is None or want not in self._strides.frames:
+            return len(self._buffer) + start
+        place = self._buffer.find(data, start)
+        return place if place >= 0 else len(self._buffer) + start
+
+    def _harmed(self, what: str) -> None:
+        if len(self._damage) < MAX_DAMAGE:
+            place = self._base + self._offset
+            self._damage.append(Damage(capture=self.capture, frame=self.number, offset=place, what=what))
+
+    def _cut_short(self, what: str, size: int) -> Unfollowable:
+        """That the capture ends within something of `size` bytes."""
+        held = len(self._buffer) - self._offset
+        return Unfollowable(self._stream.trouble or f"ends in the middle of {what}: {held} of {size} bytes are there")
