@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from monitor.model.alerts import Alert
+from monitor.model.problems import ConfigError, Problem
 from monitor.outputs.records import KINDS, Mode, Record, object_of
 from monitor.outputs.safe import escaped_json
 
@@ -35,7 +36,13 @@ class Journal:
         """A journal in a new file, or on standard output for `-`."""
         if path == "-":
             return cls(sys.stdout.buffer, mode)
-        journal = cls(FileIO(path, "wb"), mode)
+        try:
+            journal = cls(FileIO(path, "wb"), mode)
+        except OSError as error:
+            found = f"cannot be written: {error.strerror}"
+            raise ConfigError(
+                [Problem(file=path, line=0, found=found, expected="a file in a folder of yours")]
+            ) from None
         journal._owned = True
         return journal
 

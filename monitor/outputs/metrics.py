@@ -27,6 +27,7 @@ from monitor.model.calls import (
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
 from monitor.model.meetings import Method
 from monitor.model.oddities import Oddity, Reason
+from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import Joined, Left, Overstayed, PinRefused, Stayed, Tried, Verdict
 from monitor.model.summary import Summary
 from monitor.outputs.records import Record, moment_of
@@ -210,7 +211,12 @@ class Metrics:
         """Answers scrapes on a daemon thread; gives the port, which the system chooses for 0."""
         from prometheus_client import start_http_server
 
-        server, _ = start_http_server(port, host, self.registry)
+        try:
+            server, _ = start_http_server(port, host, self.registry)
+        except OSError as error:
+            found = f"{host}:{port} cannot be listened on: {error.strerror}"
+            expected = "an address of this machine and a free port"
+            raise ConfigError([Problem(file="--metrics-listen", line=0, found=found, expected=expected)]) from None
         return int(server.server_port)
 
     def collect(self) -> Iterator["Metric"]:

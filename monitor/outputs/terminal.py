@@ -61,7 +61,7 @@ class Terminal:
         self._page = Page(stream, width=width, colour=colour)
         self._zone = zone_of(timezone)
         self._zone_name = timezone
-        self._journal = journal
+        self._journal = None if journal == "-" else journal
         self._stays: OrderedDict[str, Stay] = OrderedDict()
         self._not_kept: Counter[Verdict] = Counter()
         self._alerts: dict[str, Alert] = {}

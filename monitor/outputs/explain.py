@@ -1,0 +1,261 @@
+"""Why an alert was raised: from its line in the journal back to the frames that show it.
+
+Also of a journal that somebody else sent: nothing in it is trusted, neither for the terminal nor as a path.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+
+from monitor.model.alerts import Alert, Coverage, Severity
+from monitor.model.evidence import SECOND, Fact, Nanoseconds
+from monitor.model.invitations import Occurrence
+from monitor.model.meetings import Kind, MeetingRef
+from monitor.model.problems import ConfigError, Problem
+from monitor.model.roster import Trust
+from monitor.outputs.frames import MAX_FRAMES, Dissected, read_frames
+from monitor.outputs.page import Page, grid
+from monitor.outputs.report import alert_lines
+from monitor.outputs.safe import shown
+from monitor.outputs.words import local, many, name, zone_of
+
+MAX_LINE_BYTES = 1024 * 1024
+"""Of one line of a journal; a longer one is none of ours."""
+MAX_CAPTURES = 8
+"""Captures opened for one alert."""
+LABELS = {"rtpevent": "key"}
+MAX_ALERTS = 100_000
+"""Alerts of a journal that are told apart."""
+
+
+class MeetingLine(msgspec.Struct, frozen=True):
+    """A meeting as the journal has it."""
+
+    uid: str | None
+    platform: str
+    key: str
+
+
+class OccurrenceLine(msgspec.Struct, frozen=True):
+    """An occurrence as the journal has it."""
+
+    start: datetime
+    end: datetime
+    summary: str = ""
+    classification: str = ""
+
+
+class AlertLine(msgspec.Struct, frozen=True):
+    """An alert as the journal has it."""
+
+    type: str
+    id: str
+    rule: str
+    severity: Severity
+    meeting: MeetingLine | None
+    subject: str
+    summary: str
+    reasons: tuple[Fact, ...]
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    occurrence: OccurrenceLine | None = None
+    confidence: Trust = Trust.NONE
+    coverage: Coverage = Coverage.OBSERVED
+    runbook: str = ""
+
+
+def explain(
+    alert_id: str,
+    journal: Path,
+    captures: Sequence[Path] = (),
+    stream: TextIO | None = None,
+    *,
+    timezone: str = "UTC",
+    width: int | None = None,
+    colour: bool | None = None,
+    tshark: str | None = None,
+) -> None:
+    """Shows why the alert with this id, or an unambiguous start of it, was raised; a ConfigError when there is none.
+
+    `tshark` is the program to use; by default the one on the path, and none for an empty string.
+    """
+    line = _found(alert_id, journal)
+    zone = zone_of(timezone)
+    page = Page(sys.stdout if stream is None else stream, width=width, colour=colour)
+    alert_lines(page, _alert_of(line), (), zone, None, hint=False)
+    if line.runbook:
+        page.line(f"  what to do: {name(line.runbook, 120)}")
+    _frame_lines(page, line, [*captures, journal.absolute().parent, Path.cwd()], zone, tshark)
+    page.show()
+
+
+def _lines(journal: Path) -> Iterator[AlertLine]:
+    """Every alert of the journal; what is no alert of ours is passed over, also the half line of a run that died."""
+    try:
+        with journal.open("rb") as file:
+            while line := file.readline(MAX_LINE_BYTES):
+                if b'"alert"' not in line:
+                    continue
+                try:
+                    alert = msgspec.json.decode(line, type=AlertLine)
+                except (msgspec.DecodeError, ValueError):
+                    continue
+                if alert.type == "alert":
+                    yield alert
+    except OSError as error:
+        found = f"cannot be read: {error.strerror}"
+        expected = "the file that `joinwatch replay --json FILE` wrote"
+        raise ConfigError([Problem(file=str(journal), line=0, found=found, expected=expected)]) from None
+
+
+def _found(alert_id: str, journal: Path) -> AlertLine:
+    """The newest line of the alert that is meant."""
+    alerts: dict[str, AlertLine] = {}
+    for line in _lines(journal):
+        if line.id in alerts or len(alerts) < MAX_ALERTS:
+            alerts[line.id] = line
+    if alert_id in alerts:
+        return alerts[alert_id]
+    meant = [alert for alert in alerts if alert_id and alert.startswith(alert_id)]
+    if len(meant) == 1:
+        return alerts[meant[0]]
+    asked = shown(alert_id, 64)
+    if meant:
+        found = f"{len(meant)} alerts begin with {asked!r}"
+        expected = f"more of one of them: {_listed(alerts, meant)}"
+    elif not alerts:
+        found, expected = "no alert is in it", "a journal of a run that raised one"
+    else:
+        close = get_close_matches(alert_id[:64], list(alerts)[:1000], n=3, cutoff=0.5) or list(alerts)
+        found, expected = f"no alert {asked!r}", f"an id, or the start of one, such as {_listed(alerts, close)}"
+    raise ConfigError([Problem(file=str(journal), line=0, found=found, expected=expected)])
+
+
+def _listed(alerts: dict[str, AlertLine], ids: Sequence[str]) -> str:
+    return ", ".join(f"{name(one)} ({name(alerts[one].rule)}, {alerts[one].severity})" for one in ids[:4])
+
+
+def _alert_of(line: AlertLine) -> Alert:
+    """The noun again, as far as the journal keeps it."""
+    uid = line.meeting.uid if line.meeting else None
+    meeting = occurrence = None
+    if line.meeting is not None:
+        kind, _, value = line.meeting.key.partition(":")
+        known = kind in list(Kind)
+        meeting = MeetingRef(
+            platform=line.meeting.platform,
+            kind=Kind(kind) if known else Kind.NUMBER,
+            value=value if known else line.meeting.key,
+        )
+    if line.occurrence is not None:
+        occurrence = Occurrence(
+            uid=uid or "",
+            start=_nanoseconds(line.occurrence.start),
+            end=_nanoseconds(line.occurrence.end),
+            summary=line.occurrence.summary,
+            classification=line.occurrence.classification,
+        )
+    return Alert(
+        id=line.id,
+        rule=line.rule,
+        severity=line.severity,
+        meeting=meeting,
+        occurrence=occurrence,
+        series=uid,
+        subject=line.subject,
+        summary=line.summary,
+        reasons=line.reasons,
+        confidence=line.confidence,
+        coverage=line.coverage,
+        first_seen=_nanoseconds(line.first_seen),
+        last_seen=_nanoseconds(line.last_seen),
+        count=max(line.count, 1),
+    )
+
+
+def _nanoseconds(moment: datetime) -> Nanoseconds:
+    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1000
+
+
+def _frame_lines(page: Page, line: AlertLine, places: Sequence[Path], zone: tzinfo, tshark: str | None) -> None:
+    """The frames of all reasons, each once, by capture."""
+    wanted: dict[str, set[int]] = {}
+    for fact in line.reasons:
+        for seen in fact.evidence:
+            wanted.setdefault(seen.capture, set()).add(seen.frame)
+    for capture, numbers in list(wanted.items())[:MAX_CAPTURES]:
+        page.line()
+        path = _place_of(capture, places)
+        if path is None:
+            page.line(f"{name(capture)}: {many(len(numbers), 'frame')}, and the capture is not here", style="bold")
+            page.line("  Put it beside the journal, or name its folder.")
+            continue
+        reading = read_frames(path, numbers, tshark=tshark)
+        page.line(f"{name(capture)}, as {name(reading.by, 120)} reads it", style="bold")
+        for trouble in reading.trouble:
+            page.line(f"  ({name(trouble, 200)})", style="yellow")
+        for frame in reading.frames:
+            _one_frame(page, frame, zone)
+        missing = sorted(numbers - {frame.number for frame in reading.frames})
+        if len(numbers) > MAX_FRAMES:
+            page.line(f"  … and {len(numbers) - MAX_FRAMES} more frames.")
+        elif missing:
+            page.line(f"  Not in that capture: {', '.join(map(str, missing))}. Is it the same file?")
+
+
+def _place_of(capture: str, places: Sequence[Path]) -> Path | None:
+    """Where the capture lies. Its name comes from the journal: a name and nothing else, so that it leads nowhere."""
+    if not capture or Path(capture).name != capture or "\0" in capture:
+        return None
+    for place in places:
+        path = place if place.name == capture and place.is_file() else place / capture
+        if path.is_file():
+            return path
+    return None
+
+
+def _one_frame(page: Page, frame: Dissected, zone: tzinfo) -> None:
+    from rich.text import Text
+
+    page.line()
+    page.line(f"  frame {frame.number}{_heading(frame, zone)}")
+    made = grid()
+    bare = [name(layer.name, 12) for layer in frame.layers if not layer.fields]
+    if bare:
+        made.add_row(Text("    in", style="dim"), Text(", ".join(bare)))
+    for layer in frame.layers:
+        if layer.name == "frame" or not layer.fields:
+            continue
+        if layer.name in ("ip", "ipv6", "udp", "tcp"):
+            lines = [_ends(dict(layer.fields))]
+        else:
+            lines = [f"{label}: {name(value, 300)}" if label else name(value, 300) for label, value in layer.fields]
+        made.add_row(Text(f"    {name(LABELS.get(layer.name, layer.name), 6)}", style="dim"), Text("\n".join(lines)))
+    page.add(made)
+
+
+def _heading(frame: Dissected, zone: tzinfo) -> str:
+    """When it was, and how long it is."""
+    said = dict(frame.layers[0].fields) if frame.layers else {}
+    parts = []
+    seconds, _, fraction = said.get("time", "").partition(".")
+    if seconds.isascii() and seconds.isdecimal() and len(seconds) < 13:
+        moment = local(int(seconds) * SECOND, zone).strftime("%Y-%m-%d %H:%M:%S")
+        parts.append(f"{moment}.{name(fraction[:6], 6)}")
+    if "bytes on the wire" in said:
+        parts.append(f"{name(said['bytes on the wire'])} bytes")
+    return "".join(f", {part}" for part in parts)
+
+
+def _ends(said: dict[str, str]) -> str:
+    """`192.0.2.10 → 198.51.100.20`, of addresses or of ports."""
+    source = said.get("from") or said.get("from port") or "?"
+    target = said.get("to") or said.get("to port") or "?"
+    return f"{name(source)} → {name(target)}"
