@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pcaps.stories import STORIES
+from pcaps.stories import STORIES, WORLD
 from pcaps.stories.story import Story
 
 HERE = Path(__file__).parent
@@ -33,22 +33,27 @@ def files_of(story: Story) -> Iterator[tuple[Path, bytes]]:
     yield path.with_suffix(".toml"), labels.encode()
 
 
+def every_file(names: list[str]) -> Iterator[tuple[Path, bytes]]:
+    """What all stories leave, or those whose path has one of the names in it."""
+    for path, content in WORLD.items():
+        yield HERE / "scenarios" / "world" / path, content
+    for story in STORIES:
+        if not names or any(name in story.path for name in names):
+            yield from files_of(story)
+
+
 def main(arguments: list[str]) -> int:
     """Writes the files, or says which differ."""
     check = "--check" in arguments
     names = [argument for argument in arguments if not argument.startswith("-")]
     differing = 0
-    for story in STORIES:
-        if names and not any(name in story.path for name in names):
-            continue
-        for path, content in files_of(story):
-            if check:
-                if not path.is_file() or path.read_bytes() != content:
-                    differing += 1
-                    sys.stderr.write(f"{path.relative_to(HERE)} is not what its story gives\n")
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+    for path, content in every_file(names):
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        elif not path.is_file() or path.read_bytes() != content:
+            differing += 1
+            sys.stderr.write(f"{path.relative_to(HERE)} is not what its story gives\n")
     return 1 if differing else 0
 
 

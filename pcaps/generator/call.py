@@ -80,6 +80,9 @@ class Call:
         self.last_key_at = 0
         self.ended: Mark | None = None
         self.credentials = ""
+        self.pressed: list[tuple[int, str]] = []
+        """The last group of keys."""
+        self._fork_of: Call | None = None
 
     # Setting up
 
@@ -91,7 +94,24 @@ class Call:
         frames = self._send(self.invitation, self.target, extra, body, "application/sdp")
         if not again:
             self.offered = frames[0]
-        self._answer(self.invitation, 100, tag=False, hops=1)
+        if not self._fork_of:
+            self._answer(self.invitation, 100, tag=False, hops=1)
+        return self
+
+    def again(self) -> Call:
+        """The INVITE once more, because its answer was late."""
+        if isinstance(self.offered, Frame):
+            self.world.again(self.offered)
+        return self
+
+    def branch_of(self, other: Call) -> Call:
+        """This call is another branch of that one, made by the proxy in its path (RFC 3261, section 16.6).
+
+        Same Call-ID, From and CSeq, another target; what is said on the first hop is the other's.
+        """
+        self._fork_of = other
+        self.call_id, self.to, self.now = other.call_id, other.to, other.now
+        self.tags["caller"], self._sessions["caller"] = other.tags["caller"], other._sessions["caller"]
         return self
 
     def ring(self, *, after: float = 0.4, status: int = 180, headers: Headers = ()) -> Call:
@@ -154,10 +174,19 @@ class Call:
     ) -> Call:
         """Keys pressed one after the other."""
         self._pass(after)
+        self.pressed = []
         for key in keys:
+            self.pressed.append((self.now, key))
             frames = self._key_info(by, key) if via == "info" else self._key_rtp(by, key)
             self.last_key, self.last_key_at = frames[0], self.now
             self._pass(gap)
+        return self
+
+    def relay(self, other: Call) -> Call:
+        """The keys just pressed in the other leg of a back-to-back agent, 15 ms later in this one."""
+        for at, key in other.pressed:
+            self.now = at + 15_000_000
+            self.last_key, self.last_key_at = self._key_rtp("caller", key)[0], self.now
         return self
 
     def talk(self, by: Side, *, packets: int = 3, after: float = 0.1, silent: bool = False) -> Call:
@@ -255,6 +284,9 @@ class Call:
         self._numbers[by] += 1
         path = self.path if by == "caller" else self.path[::-1]
         branches = tuple(self._branch() for _ in path[1:])
+        if self._fork_of and method == "INVITE":
+            first = self._fork_of.invitation or Transaction(method, 0, by, branches, path)
+            return Transaction(method, first.number, by, (first.branches[0], *branches[1:]), path)
         return Transaction(method, self._numbers[by], by, branches, path)
 
     def _send(
@@ -283,7 +315,8 @@ class Call:
                 headers.append(("Contact", f"<{self._contact_uri(transaction.by)}>"))
             headers.append(("User-Agent", self._agent(transaction.by)))
             text = message(f"{transaction.method} {uri} SIP/2.0", [*headers, *extra], body, content_type)
-            marks.append(self._put(source, destination, text))
+            if not self._of_the_other(source, destination):
+                marks.append(self._put(source, destination, text))
         return marks
 
     def _answer(
@@ -314,8 +347,13 @@ class Call:
             text = message(
                 f"SIP/2.0 {status} {REASONS[status]}", [*headers, *extra], body, "application/sdp" if body else ""
             )
-            marks.append(self._put(source, destination, text))
+            if not self._of_the_other(source, destination):
+                marks.append(self._put(source, destination, text))
         return marks
+
+    def _of_the_other(self, source: Host, destination: Host) -> bool:
+        """Whether this hop carries the other branch's messages and not this one's."""
+        return self._fork_of is not None and self.path[0] in (source, destination)
 
     def _acknowledge(self, invited: Transaction | None = None) -> None:
         """The ACK for a 2xx: a transaction of its own, end to end."""
@@ -330,7 +368,8 @@ class Call:
             headers = [("Via", self._vias(invited, hop)[0]), ("Max-Forwards", "70")]
             acknowledged = Transaction("ACK", invited.number, invited.by, invited.branches, invited.path)
             headers += self._dialog(acknowledged, to_tag=True)
-            self._put(source, destination, message(f"ACK {self.target} SIP/2.0", headers))
+            if not self._of_the_other(source, destination):
+                self._put(source, destination, message(f"ACK {self.target} SIP/2.0", headers))
 
     def _vias(self, transaction: Transaction, hop: int) -> list[str]:
         """The hosts passed so far, newest first."""

@@ -54,6 +54,8 @@ class Labels:
 
     joins: list[Join] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    joins_complete: bool = True
+    """False where the rules leave open whether there are more joins than these."""
     further: list[Alert] = field(default_factory=list)
     """Alerts of rules beyond `RULES`, for when these are measured too."""
 
@@ -109,6 +111,7 @@ def _join(join: Join, time: str) -> str:
 def toml_of(labels: Labels, head: dict[str, str | Sequence[str]], times: Iterable[str]) -> str:
     """The whole file; an empty `uid` stands for a meeting in no calendar, or for several meetings."""
     top = [f"{key} = {quoted(value) if isinstance(value, str) else _list(value)}" for key, value in head.items()]
+    top.append(f"joins_complete = {str(labels.joins_complete).lower()}")
     if not labels.joins:
         top.append("joins = []")
     if not labels.alerts:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from random import Random
-
-from scapy.layers.rtp import RTP
+from struct import pack
 
 KEYS = "0123456789*#ABCD"
 EVENT_TYPE = 101
@@ -14,8 +13,6 @@ PACKET = 20_000_000
 TICKS = 160
 CODECS = {"PCMU": (0, 160), "PCMA": (8, 160), "G729": (18, 20)}
 """Static payload type (RFC 3551) and bytes in 20 ms."""
-PRESS = 5
-"""Packets of sound for which a key stays down."""
 
 
 class Talker:
@@ -52,11 +49,5 @@ class Talker:
 
     def _packet(self, payload_type: int, ticks: int, marker: bool, payload: bytes) -> bytes:
         self._sequence = (self._sequence + 1) & 0xFFFF
-        header = RTP(
-            payload_type=payload_type,
-            marker=int(marker),
-            sequence=self._sequence,
-            timestamp=ticks & 0xFFFFFFFF,
-            sourcesync=self._ssrc,
-        )
-        return bytes(header) + payload
+        kind = marker << 7 | payload_type
+        return pack("!BBHII", 0x80, kind, self._sequence, ticks & 0xFFFFFFFF, self._ssrc) + payload

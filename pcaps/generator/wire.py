@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from ipaddress import ip_address
+from struct import unpack
 from typing import Any, NamedTuple
 
 from scapy.layers.inet import IP, TCP, UDP
@@ -64,21 +65,20 @@ class Frame:
     """Seen a second time, behind a router: other MAC addresses, TTL one less."""
     number: int = field(default=0, init=False)
 
-    def rendered(self, ident: int, vlan: int | None) -> bytes:
-        """The bytes on the wire."""
-        layers = self._ethernet(vlan) / self._network(ident)
-        if self.segment:
-            layers /= TCP(
-                sport=self.source_port,
-                dport=self.destination_port,
-                seq=self.segment.seq,
-                ack=self.segment.ack,
-                flags=self.segment.flags,
-                window=65_535,
-            )
-        else:
-            layers /= UDP(sport=self.source_port, dport=self.destination_port)
-        return bytes(layers / self.payload)
+    def rendered(self, ident: int, vlan: int | None, heads: dict[tuple[object, ...], bytes]) -> bytes:
+        """The bytes on the wire. Scapy makes the headers of a datagram once for each pair of ends, kept in `heads`."""
+        if self.segment or ":" in self.source.ip:
+            return bytes(self._ethernet(vlan) / self._network(ident) / self._transport() / self.payload)
+        ends = (self.source, self.destination, self.source_port, self.destination_port, self.copy)
+        if ends not in heads:
+            heads[ends] = bytes(self._ethernet(vlan) / self._network(0) / self._transport())
+        return _filled(heads[ends], ident, self.payload)
+
+    def _transport(self) -> Any:
+        ports: dict[str, Any] = {"sport": self.source_port, "dport": self.destination_port}
+        if not self.segment:
+            return UDP(**ports)
+        return TCP(**ports, **self.segment._asdict(), window=65_535)
 
     def _ethernet(self, vlan: int | None) -> Any:
         router = "02:ff:00:00:00:01"
@@ -92,6 +92,27 @@ class Frame:
         if ":" in self.source.ip:
             return IPv6(src=self.source.ip, dst=self.destination.ip, hlim=hops)
         return IP(src=self.source.ip, dst=self.destination.ip, id=ident, ttl=hops, flags="DF")
+
+
+def _filled(head: bytes, ident: int, payload: bytes) -> bytes:
+    """The headers of an empty datagram, made to fit this payload: lengths, identification, checksums (RFC 1071)."""
+    ip, udp = bytearray(head[-28:-8]), bytearray(head[-8:])
+    ip[2:4] = (28 + len(payload)).to_bytes(2, "big")
+    ip[4:6] = (ident & 0xFFFF).to_bytes(2, "big")
+    ip[10:12] = b"\0\0"
+    ip[10:12] = _checksum(ip)
+    length = (8 + len(payload)).to_bytes(2, "big")
+    udp[4:6], udp[6:8] = length, b"\0\0"
+    sum_of_all = _checksum(ip[12:20] + b"\0\x11" + length + udp + payload)
+    udp[6:8] = b"\xff\xff" if sum_of_all == b"\0\0" else sum_of_all
+    return head[:-28] + ip + udp + payload
+
+
+def _checksum(data: bytes | bytearray) -> bytes:
+    words = data + b"\0" * (len(data) % 2)
+    total: int = sum(unpack(f"!{len(words) // 2}H", words))
+    total = (total & 0xFFFF) + (total >> 16)
+    return (~(total + (total >> 16)) & 0xFFFF).to_bytes(2, "big")
 
 
 @dataclass(slots=True, eq=False)
@@ -169,11 +190,12 @@ def pcap_of(frames: Iterable[Frame], vlan: int | None) -> bytes:
     out = BytesIO()
     out.close = lambda: None  # type: ignore[method-assign]  # the writer closes what it is given
     idents: dict[str, int] = {}
+    heads: dict[tuple[object, ...], bytes] = {}
     with RawPcapWriter(out, linktype=1, endianness="<") as writer:
         writer.write_header(None)
         for frame in frames:
             ident = idents[frame.source.ip] = idents.get(frame.source.ip, 0) + (not frame.copy)
-            raw = frame.rendered(ident, vlan)
+            raw = frame.rendered(ident, vlan, heads)
             if len(frame.payload) > MAX_DATAGRAM:
                 raise ValueError(f"{len(frame.payload)} bytes do not fit one frame")
             writer.write_packet(raw, sec=frame.at // SECOND, usec=frame.at % SECOND // MICROSECOND)

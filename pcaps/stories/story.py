@@ -20,8 +20,6 @@ class Story:
     directory: tuple[str, ...]
     policy: str
     vlan: int | None = None
-    doubled: bool = False
-    """The mirror port shows every frame twice, which tshark reports of TCP."""
     standards: tuple[str, ...] = ("RFC 3261", "RFC 3264", "RFC 3325", "RFC 3550", "RFC 4566", "RFC 4733")
 
     @property
