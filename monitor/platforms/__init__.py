@@ -142,8 +142,8 @@ class Platforms:
             and (not caller.asserted or all(map(plain, caller.asserted)))
         )
 
-    def _clean(self, uri: str) -> str:
-        return uri if not uri or self._addresses.is_ordinary(uri) else self._addresses.without_secrets(uri)
+    def _clean(self, uri: str, sent_to: str = "") -> str:
+        return uri if not uri or self._addresses.is_ordinary(uri) else self._addresses.without_secrets(uri, sent_to)
 
     def _reached(self, event: CallOffered | DigitDialled, goal: Entrance) -> DialInReached:
         self.counts["dial_ins"] += 1
@@ -156,7 +156,7 @@ class Platforms:
         if waiting is not None and event.call not in self._dial_ins:
             self._pick_up(event.call, event.at, waiting[1])
         callee, contact = self._claims(event.callee), self._clean(event.contact)
-        if callee is event.callee and contact is event.contact:
+        if callee is event.callee and contact == event.contact:
             return event
         return msgspec.structs.replace(event, callee=callee, contact=contact)
 
@@ -247,12 +247,9 @@ class Platforms:
 
     def _without_secrets(self, event: CallOffered) -> CallOffered:
         """The same event when it holds no secret, which is nearly always."""
-        target, addressed_to, caller = (
-            self._clean(event.target),
-            self._clean(event.addressed_to),
-            self._claims(event.caller),
-        )
-        if target is event.target and addressed_to is event.addressed_to and caller is event.caller:
+        target, caller = self._clean(event.target, event.sent_to), self._claims(event.caller)
+        addressed_to = target if event.addressed_to == event.target else self._clean(event.addressed_to)
+        if target == event.target and addressed_to == event.addressed_to and caller is event.caller:
             return event
         return msgspec.structs.replace(event, target=target, addressed_to=addressed_to, caller=caller)
 
@@ -261,7 +258,7 @@ class Platforms:
         uri = clean(claims.uri)
         asserted = tuple(map(clean, claims.asserted)) if claims.asserted else ()
         if not (claims.preferred or claims.remote_party or claims.history):
-            if uri is claims.uri and asserted == claims.asserted:
+            if uri == claims.uri and asserted == claims.asserted:
                 return claims
             return msgspec.structs.replace(claims, uri=uri, asserted=asserted)
         return msgspec.structs.replace(

@@ -15,8 +15,12 @@ from monitor.platforms.catalog import AddressForm, Platform, expression
 MAX_USER = 256
 """Characters of a user part that are looked at."""
 
-SECRET_BEHIND = re.compile(r"((?:##)?[0-9]{1,32})[.*#,][^@]*", re.ASCII)
+SCHEMES = ("sip:", "sips:", "tel:", "h323:")
+SECRET_BEHIND = re.compile(r"((?:##)?\+?[0-9]{1,32})[.*#,pw].*", re.ASCII | re.DOTALL)
 """Digits, and behind them what a bridge would take for a PIN."""
+SECRET_NAME = re.compile(r"pin|pass|pwd|token|code|postd", re.IGNORECASE)
+"""Parameters that hold a secret; `postd` has the keys that a telephone presses once it is through (RFC 2806)."""
+ESCAPES = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
 
 
 class Uri(NamedTuple):
@@ -48,7 +52,7 @@ def uri_of(text: str) -> Uri:
             user, host = "", rest  # an IPv4 address, not a telephone number
     is_phone = scheme == "tel" or user[:1] == "+" or "user=phone" in host
     if not user.isalnum():
-        user = user.partition(";")[0].partition(":")[0][:MAX_USER]
+        user = unescaped(user.partition(";")[0].partition(":")[0][:MAX_USER])
     return Uri(user, _host_alone(host), is_phone)
 
 
@@ -144,31 +148,24 @@ class Addresses:
         ref = next(refs_in(platform, groups, site), None)
         return None if form.only_known and ref is not None and not self._knows(ref) else ref
 
-    def without_secrets(self, text: str) -> str:
+    def without_secrets(self, text: str, sent_to: str = "") -> str:
         """A URI as it may leave this stage: without password, and what stands behind a meeting's number."""
         head, at, tail = text.partition("@")
-        scheme, colon, user = head.partition(":")
+        scheme, colon, user = head.partition(":") if head[:5].lower().startswith(SCHEMES) else ("", "", head)
         if not at and scheme.lower() != "tel" and "#" not in text and "," not in text:
             return text
-        if not colon:
-            scheme, user = "", head
         user, _, parameters = user.partition(";")
         uri = uri_of(text)
-        platforms = self._atlas.at_host(uri.host) if uri.host else ()
-        bridge = self._atlas.at_bridge(uri.host)
-        for platform in (*platforms, *((bridge,) if bridge else ())):
-            kept = self._kept(platform, uri)
-            if kept is not None:
-                return f"{scheme}{colon}{kept}{at}{tail}"
-        at_home = bool(platforms or bridge)
-        password = user.find(":")
-        if at and password >= 0:  # sip:user:password@host
-            user = user[:password]
-        if "," in user or "#" in user or at_home:
+        bridge = self._bridge_of(uri, sent_to)
+        homes = (*self._atlas.at_host(uri.host), *((bridge,) if bridge else ()))
+        kept = next(filter(None, (self._kept(platform, uri) for platform in homes)), "")
+        user = uri.user if homes else user.partition(":")[0] if at else user  # sip:user:password@host
+        if kept:
+            user = kept
+        elif homes or "," in user or "#" in user:
             user = SECRET_BEHIND.sub(r"\1", user.partition(",")[0], count=1)
-        if "postd=" in parameters:  # digits that a telephone sends once it is through (RFC 2806)
-            parameters = ";".join(p for p in parameters.split(";") if not p.startswith("postd="))
-        return f"{scheme}{colon}{user}{';' + parameters if parameters else ''}{at}{tail}"
+        parameters = _harmless(";" + parameters) if parameters else ""
+        return f"{scheme}{colon}{user}{parameters}{at}{_harmless(tail.partition('?')[0] if homes else tail)}"
 
     def _kept(self, platform: Platform, uri: Uri) -> str | None:
         """The user part up to the end of its last named group."""
@@ -182,12 +179,29 @@ class Addresses:
         return None
 
 
+def _harmless(parameters: str) -> str:
+    """What follows a host or number, without the parameters whose name tells of a secret."""
+    if ";" not in parameters:
+        return parameters
+    first, *others = parameters.split(";")
+    return ";".join([first, *(p for p in others if not SECRET_NAME.search(p.partition("=")[0]))])
+
+
+def unescaped(text: str) -> str:
+    """Percent-escapes decoded, once."""
+    return ESCAPES.sub(_bytes_of, text) if "%" in text else text
+
+
+def _bytes_of(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "backslashreplace")
+
+
 def refs_in(platform: Platform, groups: dict[str, str | None], site: str) -> Iterator[MeetingRef]:
     """A reference for each named group that is a kind; the site only where the name means something only there."""
     for name, value in groups.items():
         if value and name != "site":
             kind = Kind(name)
-            where = (groups.get("site") or site).lower() if kind is Kind.PERSONAL else ""
+            where = (groups.get("site") or site).lower() if kind is Kind.PERSONAL and platform.has_sites else ""
             yield MeetingRef(platform=platform.id, kind=kind, value=canonical(kind, value), site=where)
 
 

@@ -118,6 +118,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Host names of links and SIP addresses; each stands for all that is below it too."""
     site_noise: tuple[str, ...] = ()
     """Labels between a site's name and the platform's host that are no part of the name: `ministry.my.webex.com`."""
+    has_sites: bool = False
+    """A personal room is known by its name and its site; elsewhere by its name alone."""
     brands: tuple[str, ...] = ()
     """Words that no language translates: who writes them means this platform. Lower case."""
     labelled: Span

@@ -88,8 +88,11 @@ class Keypad:
             return True
         if self._knows(self.meeting):
             return False
-        # Once the bridge has asked for more, it had taken the number; what could be a PIN then is one.
-        return not self.slots or len(ref.value) not in self.platform.dial_in.pin or self._knows(ref)
+        if len(ref.value) not in self.platform.dial_in.pin or self._knows(ref):
+            return True
+        # It could as well be the PIN of a meeting that no calendar has, and a PIN must not leave as a number. So only
+        # what looks like the number before counts as another; and once the bridge has asked for more, nothing does.
+        return not self.slots and len(ref.value) == len(self.meeting.value)
 
     def _add(self, slot: Slot) -> None:
         if len(self.slots) < MAX_SLOTS:
@@ -106,14 +109,16 @@ class Keypad:
         digits = group.rpartition("*")[2]
         if not digits:
             return Slot(state=SlotState.EMPTY)
-        length -= len(group) - len(digits)
+        grammar, told = self.platform.dial_in, False
         assert self.meeting is not None  # noqa: S101 - asked only when there is one
-        checks = [self._pin_check(self.meeting, reading) for reading in readings_of(group, self.platform.dial_in)]
-        if True in checks:
-            return Slot(state=SlotState.RIGHT, length=length)
-        is_host = "*" in group and self.platform.dial_in.star == "host"
-        state = SlotState.WRONG if False in checks and not is_host else SlotState.FILLED
-        return Slot(state=state, length=length)
+        for reading in readings_of(group, grammar):
+            checked = self._pin_check(self.meeting, reading)
+            if checked:
+                return Slot(state=SlotState.RIGHT, length=len(reading))
+            told = told or checked is not None
+        is_host = "*" in group and grammar.star == "host"
+        state = SlotState.WRONG if told and not is_host else SlotState.FILLED
+        return Slot(state=state, length=length - (len(group) - len(digits)))
 
 
 def number_in(group: str, grammar: DialIn) -> str:

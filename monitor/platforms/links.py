@@ -1,10 +1,9 @@
 """Which meetings a link means. Comes in: a link as it stood in a text or a request. Goes out: its `MeetingRef`s."""
 
-import re
 from collections.abc import Iterator
 
 from monitor.model.meetings import MeetingRef
-from monitor.platforms.addresses import refs_in
+from monitor.platforms.addresses import refs_in, unescaped
 from monitor.platforms.atlas import Atlas
 from monitor.platforms.catalog import LinkForm, Platform, expression
 
@@ -19,17 +18,6 @@ SAFELINKS = "safelinks.protection.outlook.com"
 URL_DEFENSE = ("urldefense.com", "urldefense.us", "urldefense.proofpoint.com")
 REDIRECTS = {"www.google.com": "q", "www.google.nl": "q", "google.com": "q", "l.facebook.com": "u"}
 """Hosts whose `/url` says in one parameter where it goes."""
-
-ESCAPES = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
-
-
-def unescaped(text: str) -> str:
-    """Percent-escapes decoded, once."""
-    return ESCAPES.sub(_bytes_of, text) if "%" in text else text
-
-
-def _bytes_of(match: re.Match[str]) -> str:
-    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "backslashreplace")
 
 
 class Links:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 
 from monitor.model.invitations import MeetingText, Secret
 from monitor.model.meetings import Kind, MeetingRef
-from monitor.platforms.addresses import Addresses, dialled_of, number_ref, uri_of
+from monitor.platforms.addresses import Addresses, dialled_of, number_ref, unescaped, uri_of
 from monitor.platforms.atlas import Atlas
 from monitor.platforms.catalog import FALLBACK, Platform
 from monitor.platforms.dial_in import groups_of, number_in
-from monitor.platforms.links import Links, unescaped
+from monitor.platforms.links import Links
 
 MAX_LENGTH = 256 * 1024
 """Characters of one text that are read: a hundred times a long invitation."""
