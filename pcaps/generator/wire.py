@@ -155,15 +155,17 @@ class Stream:
         yield self._frame(at + SECOND + 200 * MICROSECOND, False, "FA", b"")
         yield self._frame(at + SECOND + 400 * MICROSECOND, True, "A", b"")
 
-    def _batches(self) -> Iterator[list[Sent]]:
-        batch: list[Sent] = []
+    def _batches(self) -> list[list[Sent]]:
+        """What travels together, each direction for itself, in the order in which it leaves."""
+        batches: list[list[Sent]] = []
+        filling: dict[bool, list[Sent]] = {}
         for sent in sorted(self._sent, key=lambda one: one.at):
-            if batch and (sent.forth != batch[-1].forth or sent.at - batch[0].at > TOGETHER):
-                yield batch
-                batch = []
+            batch = filling.get(sent.forth)
+            if batch is None or sent.at - batch[0].at > TOGETHER:
+                batch = filling[sent.forth] = []
+                batches.append(batch)
             batch.append(sent)
-        if batch:
-            yield batch
+        return sorted(batches, key=lambda batch: batch[-1].at)
 
     def _cut(self, at: int, batch: list[Sent]) -> Iterator[Frame]:
         data = b"".join(sent.payload for sent in batch)

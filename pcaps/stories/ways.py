@@ -188,8 +188,9 @@ def forked(world: World) -> None:
     """
     desk, mobile = Host("192.0.2.31", agent="Deskphone/14"), Host("192.0.2.32", agent="Mobile-Client/3")
     meeting = phone(ACCESS).but(uri=f"sip:{POLICY_MEETING.number}@{SITE}", asserted=(), user=POLICY_MEETING.number)
-    to_mobile = world.call(meeting, NUMBERS["anna"], (BRIDGE, PROXY, mobile), at="09:58", codec="G729")
-    to_desk = world.call(meeting, NUMBERS["anna"], (BRIDGE, PROXY, desk), at="09:58", codec="G729", opens=False)
+    aor = f"sip:{NUMBERS['anna']}@ministry.example;user=phone"
+    to_mobile = world.call(meeting, aor, (BRIDGE, PROXY, mobile), at="09:58", codec="G729")
+    to_desk = world.call(meeting, aor, (BRIDGE, PROXY, desk), at="09:58", codec="G729", opens=False)
     to_desk.branch_of(to_mobile).invite().ring()
     to_mobile.ring()
     to_mobile.answer(after=5, asserted=f"<sip:{NUMBERS['anna']}@192.0.2.21;user=phone>")
