@@ -70,7 +70,9 @@ COUNTS = (
 )
 
 TICK: Nanoseconds = streams.SKEW
+_BACK: Nanoseconds = -SECOND  # Frames in a little disorder do not turn the clock back.
 _TCP, _UDP = 6, 17
+_LAYERS = {_TCP: "tcp", _UDP: "udp"}
 _NOTHING: Sequence[Packet | Oddity] = ()
 # Of an Ethernet frame: EtherType with IP version and header length, total length, fragment, protocol, UDP length.
 _PLAIN = Struct("!12x3sxH2xHxB14xH").unpack_from
@@ -93,23 +95,21 @@ class Wire:
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""
         at, capture, number, link, data, _ = frame
-        if not -SECOND < at - self._ticked < TICK:
+        if not _BACK < at - self._ticked < TICK:
             return self._tick(frame)
-        # The usual frame, UDP in IPv4 in Ethernet with nothing in between, takes the short way.
+        # The usual frame, whole IPv4 without options in Ethernet with nothing in between, takes the short way.
         if link == 1 and len(data) >= 42:
             kind, total, fragment, protocol, length = _PLAIN(data)
-            if (
-                kind == _IPV4_WITHOUT_OPTIONS
-                and protocol == _UDP
-                and not fragment & 0x3FFF
-                and 8 <= length == total - 20 <= len(data) - 34
-            ):
-                flow, payload = data[26:38], data[42 : 14 + total]
-                if self._duplicates.have((data[18:22], flow, payload), at):
-                    self.counts["duplicates"] += 1
-                    return _NOTHING
-                self.counts["datagrams"] += 1
-                return (_datagram(Datagram, (at, capture, number, flow, payload, False)),)
+            if kind == _IPV4_WITHOUT_OPTIONS and not fragment & 0x3FFF and 28 <= total <= len(data) - 14:
+                if protocol == _UDP and length == total - 20:
+                    flow, payload = data[26:38], data[42 : 14 + total]
+                    if self._duplicates.have((data[18:22], flow, payload), at):
+                        self.counts["duplicates"] += 1
+                        return _NOTHING
+                    self.counts["datagrams"] += 1
+                    return (_datagram(Datagram, (at, capture, number, flow, payload, False)),)
+                if protocol == _TCP:
+                    return self._open_segment(frame, total)
         return self._open(frame)
 
     def finish(self) -> Sequence[Given]:
@@ -124,6 +124,14 @@ class Wire:
         freed = self._streams.advance(frame[:3])
         given = self.feed(frame)
         return [*freed, *given] if freed else given
+
+    def _open_segment(self, frame: Frame, total: int) -> Sequence[Given]:
+        """The short way for TCP."""
+        data = frame.data
+        try:
+            return self._segment(frame, data[18:22], data[26:34], data, 34, 14 + total, 0)
+        except Malformed:
+            return self._open(frame)  # which says what is wrong
 
     def _open(self, frame: Frame) -> Sequence[Given]:
         """The long way: envelope by envelope, each of which may be broken."""
@@ -152,7 +160,7 @@ class Wire:
                     data = ip.data[: ip.end]
                     kind, start = tunnel(data, ip.start)
                     continue
-                layer = {_TCP: "tcp", _UDP: "udp"}.get(ip.protocol, "ip")
+                layer = _LAYERS.get(ip.protocol, layer)
                 self._transport(frame, ip, out)
                 return out
             raise Malformed(Reason.TOO_LARGE, start, "envelopes in one frame")
@@ -178,18 +186,25 @@ class Wire:
         return copy
 
     def _transport(self, frame: Frame, ip: IpPacket, out: list[Given]) -> None:
-        """Gives what UDP and TCP carry."""
+        """Adds what UDP and TCP carry."""
         if ip.protocol == _UDP:
             self._udp(frame, ip, out)
         elif ip.protocol == _TCP:
-            segment = segment_of(ip)
-            if segment.lost and frame.length <= len(frame.data):
-                segment = segment._replace(lost=0)  # The header lies; only what a snap length cut will never come.
-            flow = ip.addresses + ip.data[ip.start : ip.start + 4]
-            if not self._is_copy((ip.mark, flow, ip.data[ip.start + 4 : ip.end], _TCP), frame.at):
-                out.extend(self._streams.feed(frame[:3], flow, segment))
+            # The header lies when a frame that nobody cut is too short; only what a snap length cut will never come.
+            lost = ip.lost if frame.length > len(frame.data) else 0
+            out.extend(self._segment(frame, ip.mark, ip.addresses, ip.data, ip.start, ip.end, lost))
         else:
             self.counts["unknown_protocols"] += 1
+
+    def _segment(
+        self, frame: Frame, mark: bytes, addresses: bytes, data: bytes, start: int, end: int, lost: int
+    ) -> Sequence[Given]:
+        """What a TCP segment adds to its stream."""
+        segment = segment_of(data, start, end, lost)
+        flow = addresses + data[start : start + 4]
+        if self._is_copy((mark, flow, data[start + 4 : end], _TCP), frame.at):
+            return _NOTHING
+        return self._streams.feed(frame[:3], flow, segment)
 
     def _udp(self, frame: Frame, ip: IpPacket, out: list[Given]) -> None:
         """The datagram (RFC 768). Its length decides, within the bytes; 0 means all (RFC 2675, section 4)."""

@@ -22,13 +22,15 @@ class Duplicates:
 
     def have(self, parts: Hashable, at: Nanoseconds) -> bool:
         """True when the same came less than 50 ms ago; the third copy too is measured against the first."""
-        if not -WINDOW < at - self._turn < WINDOW or len(self._young) >= MAX_PACKETS:
-            self._old, self._young, self._turn = self._young, {}, at
+        young = self._young
+        if abs(at - self._turn) >= WINDOW or len(young) >= MAX_PACKETS:
+            self._old, young, self._turn = young, {}, at
+            self._young = young
         name = hash(parts)
-        first = self._young.get(name)
+        first = young.get(name)
         if first is None:
             first = self._old.get(name)
-        if first is not None and -WINDOW <= at - first <= WINDOW:
+        if first is not None and abs(at - first) <= WINDOW:
             return True
-        self._young[name] = at
+        young[name] = at
         return False

@@ -19,13 +19,13 @@ IPV6 = 0x86DD
 MPLS = 0x8847
 
 
-def require(data: bytes, start: int, count: int, what: str) -> None:
-    """Refuses a frame that ends before `count` more bytes."""
-    if len(data) - start < count:
-        raise Malformed(Reason.TRUNCATED, len(data), what)
+def cut(data: bytes, what: str) -> Malformed:
+    """What to raise when the bytes end inside a header."""
+    return Malformed(Reason.TRUNCATED, len(data), what)
 
 
 def ip_version_of(data: bytes, start: int) -> int:
     """The EtherType that the first four bits of an IP packet tell, where nothing else does."""
-    require(data, start, 1, "no IP header")
+    if len(data) <= start:
+        raise cut(data, "IP header")
     return {4: IPV4, 6: IPV6}.get(data[start] >> 4, NOTHING_KNOWN)

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from monitor.model.oddities import Malformed, Reason
-from monitor.wire.envelope import require
+from monitor.wire.envelope import cut
 
 IPV6_FRAGMENT = 44
 _AUTHENTICATION = 51
@@ -47,14 +47,16 @@ class IpPacket(NamedTuple):
 
 def ipv4_of(data: bytes, start: int) -> IpPacket:
     """The packet whose IPv4 header stands at `start`."""
-    require(data, start, 20, "IPv4 header")
+    if len(data) < start + 20:
+        raise cut(data, "IPv4 header")
     version_and_length, total, identification, fragment, protocol = _IPV4(data, start)
     header = (version_and_length & 0x0F) * 4
     if version_and_length >> 4 != 4:
         raise Malformed(Reason.BAD_VALUE, start, "IP version is not 4")
     if header < 20:
         raise Malformed(Reason.BAD_LENGTH, start, "IPv4 header shorter than 20 bytes")
-    require(data, start, header, "IPv4 options")
+    if len(data) < start + header:
+        raise cut(data, "IPv4 options")
     # Segmentation offload leaves 0 in a capture of the sending machine: the frame's end is the packet's.
     end = start + total if total else len(data)
     if end < start + header:
@@ -71,7 +73,8 @@ def ipv4_of(data: bytes, start: int) -> IpPacket:
 
 def ipv6_of(data: bytes, start: int) -> IpPacket:
     """The packet whose IPv6 header stands at `start`, behind its extension headers (of a fragment, those it shares)."""
-    require(data, start, 40, "IPv6 header")
+    if len(data) < start + 40:
+        raise cut(data, "IPv6 header")
     version, length, following = _IPV6(data, start)
     if version >> 4 != 6:
         raise Malformed(Reason.BAD_VALUE, start, "IP version is not 6")

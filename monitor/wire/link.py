@@ -3,7 +3,7 @@
 Numbers are those of libpcap (https://www.tcpdump.org/linktypes.html).
 """
 
-from monitor.wire.envelope import IPV4, IPV6, ip_version_of, require
+from monitor.wire.envelope import IPV4, IPV6, cut, ip_version_of
 
 # BSD and macOS write the address family of the machine that captured, in its byte order; AF_INET6 differs by system.
 _FAMILIES = {
@@ -15,25 +15,29 @@ _FAMILIES = {
 
 def ethernet(data: bytes, start: int) -> tuple[int, int]:
     """IEEE 802.3 with an EtherType; a length in its place (below 0x0600) is of no envelope here, so unknown."""
-    require(data, start, 14, "Ethernet header")
+    if len(data) < start + 14:
+        raise cut(data, "Ethernet header")
     return (data[start + 12] << 8) | data[start + 13], start + 14
 
 
 def cooked(data: bytes, start: int) -> tuple[int, int]:
     """Linux cooked capture, version 1 (LINKTYPE_LINUX_SLL): what `any` gives."""
-    require(data, start, 16, "Linux cooked header")
+    if len(data) < start + 16:
+        raise cut(data, "Linux cooked header")
     return (data[start + 14] << 8) | data[start + 15], start + 16
 
 
 def cooked2(data: bytes, start: int) -> tuple[int, int]:
     """Linux cooked capture, version 2 (LINKTYPE_LINUX_SLL2)."""
-    require(data, start, 20, "Linux cooked header")
+    if len(data) < start + 20:
+        raise cut(data, "Linux cooked header")
     return (data[start] << 8) | data[start + 1], start + 20
 
 
 def loopback(data: bytes, start: int) -> tuple[int, int]:
     """BSD loopback (LINKTYPE_NULL, LINKTYPE_LOOP): four bytes of address family."""
-    require(data, start, 4, "loopback header")
+    if len(data) < start + 4:
+        raise cut(data, "loopback header")
     return _FAMILIES.get(data[start : start + 4], 0), start + 4
 
 

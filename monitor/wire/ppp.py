@@ -1,16 +1,18 @@
 """PPP (RFC 1661), alone or in PPPoE sessions (RFC 2516)."""
 
-from monitor.wire.envelope import IPV4, IPV6, MPLS, NOTHING_KNOWN, require
+from monitor.wire.envelope import IPV4, IPV6, MPLS, NOTHING_KNOWN, cut
 
 _CARRIED = {0x0021: IPV4, 0x0057: IPV6, 0x0281: MPLS}
 
 
 def ppp(data: bytes, start: int) -> tuple[int, int]:
     """Address and control where they are (RFC 1662), then the protocol, which may be one odd byte (RFC 1661, 6.5)."""
-    require(data, start, 2, "PPP header")
+    if len(data) < start + 2:
+        raise cut(data, "PPP header")
     if data[start] == 0xFF and data[start + 1] == 0x03:
         start += 2
-        require(data, start, 2, "PPP protocol")
+        if len(data) < start + 2:
+            raise cut(data, "PPP protocol")
     if data[start] & 0x01:
         return _CARRIED.get(data[start], NOTHING_KNOWN), start + 1
     return _CARRIED.get((data[start] << 8) | data[start + 1], NOTHING_KNOWN), start + 2
@@ -18,5 +20,6 @@ def ppp(data: bytes, start: int) -> tuple[int, int]:
 
 def pppoe(data: bytes, start: int) -> tuple[int, int]:
     """A frame of a session: version, type, code, session and length, then PPP."""
-    require(data, start, 6, "PPPoE header")
+    if len(data) < start + 6:
+        raise cut(data, "PPPoE header")
     return ppp(data, start + 6)

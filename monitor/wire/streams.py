@@ -44,6 +44,7 @@ COUNTS = (
 
 Given: TypeAlias = StreamData | StreamGap | StreamEnd | Oddity
 _NOTHING: Sequence[Given] = ()
+_stream_data = tuple.__new__  # A named tuple's own constructor costs 0.1 µs more.
 
 
 class _Half:
@@ -95,8 +96,10 @@ class _Half:
 
     def rewind(self, place: int, in_the_middle: bool) -> None:
         """What was given since the start in mid-stream waits again, behind this earlier place."""
-        given, fin = self.opening or Pieces(), self.fin
+        given, waiting, fin = self.opening or Pieces(), self.pieces, self.fin
         self.begin(place, in_the_middle)
+        for piece in waiting:
+            given.put(*piece)
         self.pieces, self.fin = given, fin
 
     @property
@@ -134,7 +137,7 @@ class Streams:
                 return _NOTHING
             half.next += len(payload)
             self._counts["stream_bytes"] += len(payload)
-            return (StreamData(*seen, flow, payload),)
+            return (_stream_data(StreamData, (*seen, flow, payload)),)
         out: list[Given] = []
         self._place(half, segment, out)
         self._settle(half, out)
@@ -292,7 +295,7 @@ class Streams:
 
     def _end(self, half: _Half, seen: Seen, out: list[Given]) -> None:
         """Gives what waits, then the end, unless it was given."""
-        while half.pieces and (hole := half.hole) is not None:
+        while (hole := half.hole) is not None:
             self._give_up(half, hole, out)
         if not half.over:
             self._close(half, seen, out)

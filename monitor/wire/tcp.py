@@ -4,7 +4,6 @@ from struct import Struct
 from typing import NamedTuple
 
 from monitor.model.oddities import Malformed, Reason
-from monitor.wire.ip import IpPacket
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
@@ -23,19 +22,17 @@ class Segment(NamedTuple):
     """Bytes of payload that the snap length cut."""
 
 
-def segment_of(ip: IpPacket) -> Segment:
-    """The segment in an IP packet."""
-    size = ip.end - ip.start
-    if size < 20:
-        raise Malformed(Reason.TRUNCATED, ip.end, "TCP header")
-    sequence, acknowledged, offset, flags = _HEADER(ip.data, ip.start)
-    header = (offset >> 4) * 4
-    if header < 20:
-        raise Malformed(Reason.BAD_LENGTH, ip.start + 12, "TCP header shorter than 20 bytes")
-    if header > size + ip.lost:
-        raise Malformed(Reason.BAD_LENGTH, ip.start + 12, "TCP header longer than the segment")
-    payload = ip.data[ip.start + header : ip.end]
-    return Segment(sequence, acknowledged, flags, payload, min(ip.lost, size + ip.lost - header))
+def segment_of(data: bytes, start: int, end: int, lost: int = 0) -> Segment:
+    """The segment that these bytes are; `lost` more were behind them."""
+    if end - start < 20:
+        raise Malformed(Reason.TRUNCATED, end, "TCP header")
+    sequence, acknowledged, offset, flags = _HEADER(data, start)
+    payload = start + (offset >> 4) * 4
+    if payload < start + 20:
+        raise Malformed(Reason.BAD_LENGTH, start + 12, "TCP header shorter than 20 bytes")
+    if payload > end + lost:
+        raise Malformed(Reason.BAD_LENGTH, start + 12, "TCP header longer than the segment")
+    return Segment(sequence, acknowledged, flags, data[payload:end], min(lost, end + lost - payload))
 
 
 def near(sequence: int, place: int) -> int:
