@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from monitor.decoders import rtp_events, sip
-from monitor.decoders.decoder import NOTHING, Decoded, Decoder, Stream, Verdict, Widen
+from monitor.decoders.decoder import MINE, NOTHING, UNSURE, Decoded, Decoder, Stream, Widen
 from monitor.decoders.media import MediaAddresses
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
@@ -66,7 +66,7 @@ class Decoders:
         if isinstance(packet, Datagram):
             payload = packet.payload
             for decoder in self._decoders:
-                if decoder.probe(payload) is Verdict.MINE:
+                if decoder.probe(payload) is MINE:
                     return decoder.datagram(packet)
             self._own["datagrams_unknown"] += 1
             return NOTHING
@@ -102,12 +102,12 @@ class Decoders:
         unsure = False
         for decoder in self._decoders:
             verdict = decoder.probe(whole.payload)
-            if verdict is Verdict.MINE:
+            if verdict is MINE:
                 stream = decoder.stream(whole)
                 if stream is not None:
                     self._remember(packet.flow, stream)
                     return stream.feed(whole)
-            unsure = unsure or verdict is Verdict.UNSURE
+            unsure = unsure or verdict is UNSURE
         if unsure and len(whole.payload) < MAX_HEAD:
             self._remember(packet.flow, whole.payload)
         else:

@@ -31,6 +31,11 @@ class Verdict(Enum):
     """Too few bytes of a stream to tell."""
 
 
+MINE: Final = Verdict.MINE
+NOT_MINE: Final = Verdict.NOT_MINE
+UNSURE: Final = Verdict.UNSURE
+
+
 class Stream(Protocol):
     """One direction of one TCP connection, in one protocol."""
 

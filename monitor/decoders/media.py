@@ -53,13 +53,22 @@ class CallMedia:
 
     __slots__ = ("addresses", "call", "events", "heard")
 
+    events: dict[Side, dict[bytes, bytes]] | None
+    """By the side that presses: timestamp and SSRC of a telephone-event → the byte with its end bit, as last seen.
+    Never which key it was."""
+
     def __init__(self, call: str) -> None:
         self.call = call
         self.addresses: list[bytes] = []
-        self.events: dict[bytes, bytes] = {}
-        """Timestamp and SSRC of a telephone-event → the byte with its end bit, as last seen. Never which key it was."""
+        self.events = None
         self.heard: list[Heard] = []
         """Only what is younger than `ECHO`, as long as keys come."""
+
+    def events_by(self, side: Side) -> dict[bytes, bytes]:
+        """The telephone-events of one side; two lazy devices may choose the same SSRC."""
+        if self.events is None:
+            self.events = {"caller": {}, "callee": {}}
+        return self.events[side]
 
     def counts(self, at: Nanoseconds, side: Side, key: str, path: bytes) -> bool:
         """Whether this key is news: not the echo, by another path, of one that counted less than `ECHO` ago.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from monitor.decoders.decoder import NOTHING, Decoded, Verdict, oddity_of
+from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, Decoded, Verdict, oddity_of
 from monitor.decoders.media import MAX_EVENTS, OTHER, Announced, CallMedia, MediaAddresses, Side
 from monitor.model.asks import Ask
 from monitor.model.calls import DigitDialled, KeySource
@@ -83,8 +83,8 @@ def blocks_of(payload: bytes, timestamp: int) -> Iterator[tuple[int, int, bytes]
     yield last, timestamp, payload[at:]
 
 
-def fresh_keys(packet: bytes, events: AbstractSet[int], redundancy: AbstractSet[int], media: CallMedia) -> str:
-    """The keys that this RTP packet is the first of its call to tell of.
+def fresh_keys(packet: bytes, events: AbstractSet[int], redundancy: AbstractSet[int], known: dict[bytes, bytes]) -> str:
+    """The keys that this RTP packet is the first to tell of; `known` remembers their events for the next packet.
 
     An event is known by SSRC and timestamp: neither a lost start, nor a lost end, nor the repetitions of either change
     that it is one. Its key counts as soon as any packet of it is seen.
@@ -95,14 +95,14 @@ def fresh_keys(packet: bytes, events: AbstractSet[int], redundancy: AbstractSet[
     kind = packet[1] & 0x7F
     if kind in events:
         event = packet[12:] if packet[0] == _PLAIN else payload_of(packet)
-        return _fresh(packet[4:12], event, media.events)
+        return _fresh(packet[4:12], event, known)
     if kind not in redundancy:
         return ""
     keys = ""
     for inner, timestamp, event in blocks_of(payload_of(packet), int.from_bytes(packet[4:8], "big")):
         # An empty block stands for a moment without an event: RFC 2198 needs the header all the same.
         if inner in events and event:
-            keys += _fresh(timestamp.to_bytes(4, "big") + packet[8:12], event, media.events)
+            keys += _fresh(timestamp.to_bytes(4, "big") + packet[8:12], event, known)
     return keys
 
 
@@ -136,7 +136,7 @@ class RtpEvents:
 
     def probe(self, head: bytes) -> Verdict:
         """RTP has version 2 in its first bits, and so has much else; the addresses decide."""
-        return Verdict.MINE if len(head) >= HEADER_BYTES and head[0] >> 6 == 2 else Verdict.NOT_MINE
+        return MINE if len(head) >= HEADER_BYTES and head[0] >> 6 == 2 else NOT_MINE
 
     def stream(self, packet: StreamData) -> None:
         """RTP over TCP (RFC 4571) is not read."""
@@ -155,13 +155,14 @@ class RtpEvents:
         media = announced.media
         self.counts["rtp_packets"] += 1
         # By far most packets of an event repeat one that is known.
-        if payload[0] == _PLAIN and payload[4:12] in media.events and len(payload) == 16:
-            media.events[payload[4:12]] = payload[13:14]
+        known = media.events_by(side)
+        if payload[0] == _PLAIN and payload[4:12] in known and len(payload) == 16:
+            known[payload[4:12]] = payload[13:14]
             return NOTHING
         if packet.truncated:
             return (oddity_of(packet, "rtp", Malformed(Reason.TRUNCATED, len(payload), "cut by the capture")),)
         try:
-            keys = fresh_keys(payload, announced.events, announced.redundancy, media)
+            keys = fresh_keys(payload, announced.events, announced.redundancy, known)
         except Malformed as error:
             return (oddity_of(packet, "rtp", error),)
         return self._dialled(packet, media, side, keys) if keys else NOTHING

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from monitor.decoders.decoder import Decoded, Verdict, Widen, oddity_of
+from monitor.decoders.decoder import MINE, NOT_MINE, UNSURE, Decoded, Verdict, Widen, oddity_of
 from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_calls import SipCalls
 from monitor.decoders.sip_message import SIP_HEADS, SipMessage, looks_like_sip, read_message
@@ -33,6 +33,7 @@ MAX_WIDENED = 64
 """TCP ports beside `PORTS` on which SIP was found and whose streams are asked for as a whole."""
 
 _KEEP_ALIVE: Final = b"\r\n"
+_ASCII: Final = 0x7F
 _HEADS: Final = frozenset(SIP_HEADS)
 
 
@@ -44,18 +45,21 @@ class Sip:
         self._read = self._calls.read
         self._widen = widen
         self._widened = set(PORTS)
-        self.counts = {"sip_messages": 0, "sip_malformed": 0}
+        self.counts = self._calls.counts
+        self.counts |= {"sip_messages": 0, "sip_malformed": 0}
 
     def probe(self, head: bytes) -> Verdict:
         """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
+        if head and head[0] > _ASCII:
+            return NOT_MINE
         if looks_like_sip(head):
-            return Verdict.MINE
+            return MINE
         line, found, _ = head.lstrip(_KEEP_ALIVE)[:ENOUGH].partition(b"\n")
         if line[:4] in _HEADS and b"SIP/" in line:
-            return Verdict.MINE
+            return MINE
         # A start line may come in pieces; what is no token at its beginning never becomes one.
         unsure = not found and len(head) < ENOUGH and (not line or line[:1].isalpha())
-        return Verdict.UNSURE if unsure else Verdict.NOT_MINE
+        return UNSURE if unsure else NOT_MINE
 
     def datagram(self, packet: Datagram) -> Iterable[Decoded]:
         """One datagram is one message (RFC 3261, 18.3)."""

@@ -43,6 +43,13 @@ class State(Enum):
     OVER = "over"
 
 
+OFFERED: Final = State.OFFERED
+REFUSED: Final = State.REFUSED
+ANSWERED: Final = State.ANSWERED
+OVER: Final = State.OVER
+# As names of the module they are found in a third of the time, and that for every message.
+
+
 class Call:
     """One call: what later messages must be compared with, and nothing that was said already."""
 
@@ -73,7 +80,7 @@ class Call:
 
     def __init__(self, call_id: str, number: int, source: bytes, target: str, caller_tag: str) -> None:
         self.id = call_id
-        self.state = State.OFFERED
+        self.state = OFFERED
         self.number = number
         """CSeq of the latest INVITE that asks for the call itself."""
         self.target = target
@@ -192,13 +199,13 @@ class CallTable:
 
     def answer(self, call: Call) -> None:
         """The call is answered."""
-        call.state = State.ANSWERED
+        call.state = ANSWERED
         self.answered[call.id] = call
         del self.waiting[call.id]
 
     def end(self, call: Call) -> None:
         """The call is over; its name is remembered a while."""
-        call.state = State.OVER
+        call.state = OVER
         self.answered.pop(call.id, None)
         self.waiting[call.id] = call
         self.waiting.move_to_end(call.id)

@@ -10,11 +10,12 @@ from typing import Final
 from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddity_of
 from monitor.decoders.media import OTHER, MediaAddresses
 from monitor.decoders.sip_address import parse_address
-from monitor.decoders.sip_call import Call, CallTable, State, timer_of
+from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, Call, CallTable, timer_of
 from monitor.decoders.sip_claims import (
     asserted_in,
     branch_of,
     claims_of,
+    party_in,
     session_of,
     tag_of,
     taken_over_by,
@@ -91,7 +92,7 @@ class SipCalls:
         if number == call.number and source in call.sources and not call.rebuilt:
             return NOTHING
         within = bool(tag_of(message.first("to")))
-        if call.state is State.OVER:
+        if call.state is OVER:
             # Some count on under one Call-ID: a test tool, or somebody who hides a second call behind a first.
             return NOTHING if within else self._offer(message, packet)
         if within:
@@ -104,7 +105,7 @@ class SipCalls:
         """An INVITE for a call that was offered: on its next hop, with credentials, or after a refusal."""
         if number > call.number and source in call.sources and message.target != call.target and not call.redirected:
             # Another target by the same caller is another call, or all but the first of a search would be hidden.
-            if call.state is not State.ANSWERED:
+            if call.state is not ANSWERED:
                 return self._offer(message, packet)
             what = "an INVITE for another target under the Call-ID of a call that goes on"
             return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)), *self._offer(message, packet))
@@ -112,7 +113,7 @@ class SipCalls:
         call.add_caller(tag_of(message.first("from")), source, branch_of(message.first("via")))
         odd = self._media.announce(call, "caller", message, packet)
         asserted = asserted_in(message)
-        better = bool(asserted) and asserted != call.asserted and call.state is not State.ANSWERED
+        better = bool(asserted) and asserted != call.asserted and call.state is not ANSWERED
         if not call.rebuilt and (not better or call.offers >= MAX_OFFERS):
             return odd
         # A later hop, or the INVITE with credentials, may bring what the network asserts of the caller.
@@ -123,6 +124,7 @@ class SipCalls:
 
     def _offer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A call begins."""
+        message.all("from")  # Reads the whole head, of which most is needed.
         call = Call(
             _call_id_of(message),
             _number_of(message),
@@ -162,7 +164,7 @@ class SipCalls:
     def _ack(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Carries the answer to an offer that came late; and shows that a call was answered whose 2xx was not seen."""
         call = self._table.waiting.get(message.call_id)
-        if call is not None and call.state is State.OFFERED:
+        if call is not None and call.state is OFFERED:
             to = message.first("to")
             caller, callee = tag_of(message.first("from")), tag_of(to)
             # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261, 17.1.1.3).
@@ -184,10 +186,10 @@ class SipCalls:
 
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         call = self._table.get(message.call_id)
-        if call is None or call.state is State.OVER:
+        if call is None or call.state is OVER:
             return NOTHING
         sender = tag_of(message.first("from"))
-        if call.state is State.ANSWERED:
+        if call.state is ANSWERED:
             ends = call.hang_up(sender, tag_of(message.first("to")))
             if ends is None:
                 what = "BYE with tags of no dialog of its call"
@@ -195,7 +197,7 @@ class SipCalls:
             if not ends:
                 return NOTHING
         by = call.side_of(sender, source_of(packet.flow))
-        answered = call.state is State.ANSWERED
+        answered = call.state is ANSWERED
         call.touch(packet.at, packet.capture, packet.number)
         self._media.forget(call)
         self._table.end(call)
@@ -206,7 +208,7 @@ class SipCalls:
     def _refer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A transfer (RFC 3515), or a focus that is asked to add or remove somebody (RFC 4579, 5.5 and 5.11)."""
         call = self._table.get(message.call_id)
-        if call is None or call.state is State.OVER:
+        if call is None or call.state is OVER:
             return NOTHING
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         to = uri_of(message.first("refer-to"))
@@ -227,7 +229,7 @@ class SipCalls:
         if status < 200 and status != 181 and b"telephone-event" not in message.text:
             return NOTHING
         call = self._table.get(message.call_id)
-        if call is not None and call.state is State.OVER:
+        if call is not None and call.state is OVER:
             return NOTHING
         number, method = message.cseq
         if method != "INVITE":
@@ -239,7 +241,7 @@ class SipCalls:
             return self._refused(call, number, status, message, packet) if call is not None else NOTHING
         if status >= 200:
             return self._success(call, number, message, packet)
-        if call is None or call.state is State.ANSWERED:
+        if call is None or call.state is ANSWERED:
             return NOTHING
         odd = self._media_of_answer(call, message, packet)
         if status != 181 or call.forwarded:
@@ -255,6 +257,7 @@ class SipCalls:
 
     def _success(self, call: Call | None, number: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A 2xx to an INVITE: the call's answer, one more hop or fork of it, or the answer to a re-INVITE."""
+        message.all("from")  # Reads the whole head, of which most is needed.
         caller, to = tag_of(message.first("from")), message.first("to")
         before: tuple[Decoded, ...] = NOTHING
         if call is None:
@@ -263,14 +266,15 @@ class SipCalls:
         if timer is not None:
             call.life = timer
         odd = self._media_of_answer(call, message, packet)
-        if call.state is State.ANSWERED:
+        if call.state is ANSWERED:
             call.touch(packet.at, packet.capture, packet.number)
             call.add_dialog(caller, tag_of(to))
             return odd
-        contact = parse_address(message.first("contact"))
-        focus = "isfocus" in contact.params
+        value = message.first("contact")
+        contact = uri_of(value)
+        focus = "isfocus" in value.lower() and "isfocus" in parse_address(value).params
         callee = claims_of(message, "to", text_of(source_of(packet.flow)))
-        return (*before, *self._answered(call, caller, tag_of(to), callee, contact.uri, focus, packet), *odd)
+        return (*before, *self._answered(call, caller, tag_of(to), callee, contact, focus, packet), *odd)
 
     def _answered(
         self, call: Call, caller: str, callee: str, claims: Claims, contact: str, focus: bool, packet: Packet
@@ -293,7 +297,7 @@ class SipCalls:
         call = Call(message.call_id, number, destination_of(packet.flow), to, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)
-        sender = parse_address(message.first("from"))
+        display, uri = party_in(message.first("from"))
         offered = CallOffered(
             at=packet.at,
             evidence=evidence_of(packet),
@@ -301,7 +305,7 @@ class SipCalls:
             method=Method.SIP,
             target=to,
             addressed_to=to,
-            caller=Claims(uri=sender.uri, display=sender.display, sent_from=text_of(destination_of(packet.flow))),
+            caller=Claims(uri=uri, display=display, sent_from=text_of(destination_of(packet.flow))),
             sent_to=text_of(source_of(packet.flow)),
         )
         return call, (*evicted, offered)
@@ -310,9 +314,9 @@ class SipCalls:
         self, call: Call, number: int, status: int, message: SipMessage, packet: Packet
     ) -> tuple[Decoded, ...]:
         """A final answer of 300 and more: once for each attempt, and none for a challenge or a failed re-INVITE."""
-        if call.state is State.ANSWERED or status in CHALLENGES or number <= call.refused:
+        if call.state is ANSWERED or status in CHALLENGES or number <= call.refused:
             return NOTHING
-        call.state = State.REFUSED
+        call.state = REFUSED
         call.refused = number
         refused = CallRefused(at=packet.at, evidence=evidence_of(packet), call=call.id, status=status)
         contacts = uris_in(message, "contact") if status < 400 else ()

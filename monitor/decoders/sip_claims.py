@@ -14,12 +14,12 @@ _YES: Final = "yes"
 
 def claims_of(message: SipMessage, header: str, sent_from: str) -> Claims:
     """What this message tells of the side that `header` (`from` or `to`) names, sent from an address of the network."""
-    party = parse_address(message.first(header))
     first = message.first
+    display, uri = party_in(first(header))
     privacy = first("privacy")
     return Claims(
-        uri=party.uri,
-        display=party.display,
+        uri=uri,
+        display=display,
         asserted=asserted_in(message),
         preferred=uri_of(first("p-preferred-identity")),
         remote_party=_remote_parties_of(message) if first("remote-party-id") else (),
@@ -43,7 +43,21 @@ def uris_in(message: SipMessage, header: str) -> tuple[str, ...]:
 
 def uri_of(value: str) -> str:
     """The URI of one address; empty when there is none."""
-    return parse_address(value).uri if value else ""
+    return party_in(value)[1] if value else ""
+
+
+def party_in(value: str) -> tuple[str, str]:
+    """Display name and URI of one address; a short way for `Name <uri>;…` and `"Name" <uri>;…`, as nearly all are."""
+    left = value.find("<")
+    right = value.find(">", left)
+    if 0 <= left < right:
+        before = value[:left].strip()
+        if '"' not in before:
+            return before, value[left + 1 : right].strip()
+        if before[0] == '"' and "\\" not in before and before.find('"', 1) == len(before) - 1:
+            return before[1:-1], value[left + 1 : right].strip()
+    party = parse_address(value)
+    return party.display, party.uri
 
 
 def tag_of(value: str) -> str:

@@ -7,7 +7,7 @@ from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
 from monitor.decoders.media import CallMedia, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sip_address import params_of
-from monitor.decoders.sip_call import Call, CallTable, State
+from monitor.decoders.sip_call import OVER, Call, CallTable
 from monitor.decoders.sip_claims import tag_of
 from monitor.decoders.sip_keys import keys_in
 from monitor.decoders.sip_message import SipMessage
@@ -88,6 +88,6 @@ class SipKeys:
             call = self._table.get(message.call_id)
         else:
             call, tag = self._table.get(subscription.call), subscription.tag
-        if call is None or call.state is State.OVER:
+        if call is None or call.state is OVER:
             return None, "caller"
         return call, call.side_of(tag, source_of(packet.flow))
