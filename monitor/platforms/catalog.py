@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -20,6 +20,8 @@ FOLDER = Path(__file__).parent
 FALLBACK = "generic"
 """The platform of bridges that nobody named otherwise: an own Asterisk, FreeSWITCH, CMS, Pexip or BigBlueButton."""
 
+MAX_DIGITS = 32
+"""More than any number or PIN has."""
 KINDS = frozenset(Kind)
 GROUPS = KINDS | {"site"}
 """What a named group of an expression may be called."""
@@ -31,8 +33,17 @@ class Span(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     least: int
     most: int
 
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= self.most <= MAX_DIGITS:
+            raise ValueError(f"a span from {self.least} to {self.most}")
+
     def __contains__(self, length: object) -> bool:
         return isinstance(length, int) and self.least <= length <= self.most
+
+    @property
+    def width(self) -> int:
+        """How many lengths fit."""
+        return self.most - self.least + 1
 
     def __str__(self) -> str:
         return f"{self.least} to {self.most} digits" if self.least != self.most else f"{self.least} digits"
@@ -130,6 +141,16 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses: tuple[AddressForm, ...] = ()
     labels: Labels = Labels()
     dial_in: DialIn
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Which links and addresses are read, in words."""
+        return (*(link.reads for link in self.links), *(address.reads for address in self.addresses))
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages (ISO 639-1) of the labels that are read; links and one-tap strings need none."""
+        return tuple(sorted({*self.labels.number, *self.labels.pin}))
 
     def site_at(self, host: str, public: tuple[str, ...]) -> str:
         """What stands before the platform's public host name, without noise; for a host of its own, that host."""
@@ -243,9 +264,3 @@ def _line_of(text: str, place: str) -> int:
                     break
                 wanted -= 1
     return at + 1 if lines else 0
-
-
-def tree_of(platform: Platform) -> dict[str, Any]:
-    """A platform in plain containers, as it may be printed."""
-    tree: dict[str, Any] = msgspec.to_builtins(platform)
-    return tree

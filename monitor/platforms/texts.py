@@ -161,7 +161,8 @@ class Texts:
         strangers = [p for p in context.values() if owners and len(digits) in p.labelled and p.id != FALLBACK]
         if context:
             return strangers[0] if strangers else None
-        return next((p for p in fitting if not _is_asked_by_pin(p)), None)
+        candidates = [platform for platform in fitting if not _is_asked_by_pin(platform)]
+        return min(candidates, key=lambda platform: platform.labelled.width, default=None)  # who is most particular
 
     def _holds_pin(self, owners: tuple[Platform, ...], digits: str, context: dict[str, Platform]) -> bool:
         """Whether a labelled number is a PIN that a telephone enters."""
