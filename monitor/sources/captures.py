@@ -88,7 +88,7 @@ class Capture:
     def frames(self, filters: Filters) -> Generator[Frame, None, None]:
         """The frames that the filters want, in the capture's own order."""
         with self._opened() as file:
-            self._stream = unpacked(file)
+            self._stream = unpacked(file, seekable=self.is_file)
             try:
                 self._walker = walker = self._walker_of(self._stream)
             except NotCapture:  # on standard input, or in a file that changed
@@ -96,8 +96,8 @@ class Capture:
                 raise ConfigError([problem]) from None
             if walker is None:
                 return
-            if self.is_file and isinstance(self._stream, Plain):
-                for frame in self._followed(walker, self._stream, filters):
+            if self._stream.seekable:
+                for frame in self._followed(walker, filters):
                     self._wanted += 1
                     self._cut += frame.length > len(frame.data)
                     yield frame
@@ -113,7 +113,7 @@ class Capture:
                 self._cut += frame.length > len(frame.data)
                 yield frame
 
-    def _followed(self, walker: Walker, stream: Plain, filters: Filters) -> Iterator[Frame]:
+    def _followed(self, walker: Walker, filters: Filters) -> Iterator[Frame]:
         """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""
         with filters.follow(str(Path(self.path).absolute())) as reader:
             if reader is None:
@@ -122,7 +122,7 @@ class Capture:
             for _, data in reader:
                 frame = walker.find(data)
                 if frame is None:  # libpcap reads this capture otherwise than we do
-                    stream.seek(walker.go_back())
+                    walker.go_back()
                     return
                 yield frame
             walker.find(None)

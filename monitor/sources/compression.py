@@ -32,8 +32,9 @@ class Readable(Protocol):
 class Plain:
     """Bytes as they stand in the file, the first of which were already read to know what it is."""
 
-    def __init__(self, file: Readable, head: bytes = b"") -> None:
+    def __init__(self, file: Readable, head: bytes = b"", *, seekable: bool = False) -> None:
         self._file = file
+        self.seekable = seekable
         self._head = head
         self.consumed = len(head)
         """Bytes of the file, for a progress bar."""
@@ -54,18 +55,19 @@ class Plain:
         return taken
 
     def seek(self, place: int) -> None:
-        """Go on from there: only of a file that is one."""
+        """Go on from there."""
         self._file.seek(place)
         self._head = b""
         self.consumed = place
 
 
-class Gunzip:
-    """The members of a gzip file (RFC 1952), one after another."""
+class _Packed:
+    """What all compressed streams are alike in."""
+
+    seekable = False
 
     def __init__(self, file: Plain) -> None:
         self._file = file
-        self._member = zlib.decompressobj(GZIP_WINDOW)
         self._waiting = b""
         self.trouble = ""
         """Why the stream ended before its time; empty while all is well."""
@@ -74,6 +76,18 @@ class Gunzip:
     def consumed(self) -> int:
         """Bytes of the compressed file, for a progress bar."""
         return self._file.consumed
+
+    def seek(self, place: int) -> None:
+        """Not in a compressed stream."""
+        raise NotImplementedError
+
+
+class Gunzip(_Packed):
+    """The members of a gzip file (RFC 1952), one after another."""
+
+    def __init__(self, file: Plain) -> None:
+        super().__init__(file)
+        self._member = zlib.decompressobj(GZIP_WINDOW)
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; none at the end, or where the stream is broken."""
@@ -103,25 +117,17 @@ class Gunzip:
         return head.startswith(GZIP_MAGIC)
 
 
-class Unzstd:
+class Unzstd(_Packed):
     """The frames of a zstd file (RFC 8878), one after another."""
 
     def __init__(self, file: Plain) -> None:
         import zstandard  # only where a capture needs it: start-up time matters
 
-        self._file = file
+        super().__init__(file)
         self._error = zstandard.ZstdError
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW)
         self._frame = self._decompressor.decompressobj()
         self._begun = False
-        self._waiting = b""
-        self.trouble = ""
-        """Why the stream ended before its time; empty while all is well."""
-
-    @property
-    def consumed(self) -> int:
-        """Bytes of the compressed file, for a progress bar."""
-        return self._file.consumed
 
     def read(self, size: int) -> bytes:
         """At least `size` bytes where so many are left, and at most 32 MiB more; none at the end."""
@@ -152,12 +158,12 @@ class Unzstd:
         return plain
 
 
-def unpacked(file: Readable) -> Plain | Gunzip | Unzstd:
-    """The plain bytes of a file, compressed or not."""
+def unpacked(file: Readable, *, seekable: bool = False) -> Plain | Gunzip | Unzstd:
+    """The plain bytes of a file, compressed or not; `seekable` if it is a file on a disk."""
     head = b""
     while len(head) < len(ZSTD_MAGIC) and (more := file.read(INPUT_BYTES)):
         head += more
-    plain = Plain(file, head)
+    plain = Plain(file, head, seekable=seekable)
     if head.startswith(GZIP_MAGIC):
         return Gunzip(plain)
     if head.startswith(ZSTD_MAGIC):

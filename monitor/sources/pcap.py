@@ -49,7 +49,8 @@ class Pcap(Walker):
         def pattern_of(frame: int, _: int) -> bytes:
             return re.escape(length.pack(frame)) + b".{%d}" % (frame + behind)
 
-        return Strides(b".{8}", pattern_of)
+        low = 8 if self._order == "<" else 11
+        return Strides((low, *range(8, 12)), b".{8}", pattern_of)
 
     def _sample(self) -> Iterator[Lengths]:
         buffer, offset = self._buffer, self._offset
@@ -105,15 +106,6 @@ class Pcap(Walker):
             buffer, offset, number = self._buffer, self._offset, self.number
             whole, captured = len(buffer), 0
             while offset + ahead <= whole:
-                if wait <= 0:
-                    if offset >= barrier:
-                        barrier = self._barrier(data, want, offset + ahead) - ahead
-                    count, passed, offset, wait = self._strides.over(buffer, offset, barrier)
-                    if count:
-                        number += count
-                        place = passed
-                        continue
-                wait -= 1
                 seconds, fraction, captured, length = unpack(buffer, offset)
                 after = offset + ahead + captured
                 if captured == want and data is not None and buffer.startswith(data, offset + ahead):
@@ -124,8 +116,16 @@ class Pcap(Walker):
                     return Frame(at, self.capture, number, self._link or 0, data, length)
                 if captured > limit or after > whole:
                     break
-                place, offset = offset, after
-                number += 1
+                if wait:
+                    wait -= 1
+                    number += 1
+                    place, offset = offset, after
+                    continue
+                if offset >= barrier:
+                    hidden = want == captured or want in self._strides.frames
+                    barrier = self._place_of(data, offset + ahead) - ahead if hidden else whole
+                count, place, offset, wait = self._strides.over(buffer, offset, after - offset, barrier)
+                number += count
             self._offset, self.number, self._wait = offset, number, wait
             if place >= 0:
                 self._last = self._time_at(place)

@@ -63,6 +63,7 @@ class Pcapng(Walker):
     def _speak(self, order: str) -> None:
         """Read numbers in this byte order from here."""
         self._order = order
+        self._low_byte = 0 if order == "<" else 3
         self._two = Struct(order + "II").unpack_from
         self._enhanced = Struct(order + "IIIIIII").unpack_from
 
@@ -73,7 +74,9 @@ class Pcapng(Walker):
             lengths = re.escape(number.pack(size)), re.escape(number.pack(frame))
             return b"%b.{12}%b.{%d}" % (*lengths, size - 24)
 
-        return Strides(re.escape(number.pack(ENHANCED_PACKET)), pattern_of)
+        # One byte of the frame's length will do: who looks for a frame that has the same one there is told a barrier.
+        columns = (4 + self._low_byte, 20 + self._low_byte, *range(8))
+        return Strides(columns, re.escape(number.pack(ENHANCED_PACKET)), pattern_of)
 
     def _sample(self) -> Iterator[Lengths]:
         buffer, offset = self._buffer, self._offset
@@ -219,32 +222,32 @@ class Pcapng(Walker):
         """The frame, if it is in one of the ordinary blocks that follow whole in the buffer; else past all of them."""
         buffer, offset, number = self._buffer, self._offset, self.number
         unpack, whole, interfaces = self._enhanced, len(buffer), self._interfaces
-        want, limit, last_block = -1 if data is None else len(data), self.limit, MAX_BLOCK_BYTES
+        want, limit = -1 if data is None else len(data), self.limit
         wait, place, barrier = self._wait, -1, 0
         while offset + FRAME_AT <= whole:
-            if wait <= 0:
-                if offset >= barrier:
-                    barrier = self._barrier(data, want, offset + FRAME_AT) - FRAME_AT
-                count, passed, offset, wait = self._strides.over(buffer, offset, barrier)
-                if count:
-                    number += count
-                    place = passed
-                    continue
-            wait -= 1
             kind, size, interface, high, low, captured, length = unpack(buffer, offset)
             after = offset + size
             if kind != ENHANCED_PACKET or after > whole or captured > limit or captured + 32 > size or size & 3:
                 break
-            if interface >= len(interfaces) or size > last_block:
+            if interface >= len(interfaces) or size > MAX_BLOCK_BYTES:
                 break
-            number += 1
             if captured == want and data is not None and buffer.startswith(data, offset + FRAME_AT):
+                number += 1
                 origin = interfaces[interface]
                 at = origin.time_of(high, low)
                 self._offset, self.number, self._wait, self._last = after, number, wait, at
                 self._found.add(want)
                 return Frame(at, self.capture, number, origin.link, data, length)
-            place, offset = offset, after
+            if wait:
+                wait -= 1
+                number += 1
+                place, offset = offset, after
+                continue
+            if offset >= barrier:
+                hidden = want & 0xFF == captured & 0xFF or want in self._strides.frames
+                barrier = self._place_of(data, offset + FRAME_AT) - FRAME_AT if hidden else whole
+            count, place, offset, wait = self._strides.over(buffer, offset, size, barrier)
+            number += count
         self._offset, self.number, self._wait = offset, number, wait
         if place >= 0:
             _, _, interface, high, low, _, _ = unpack(buffer, place)

@@ -20,7 +20,7 @@ MAX_FRAME_BYTES = 256 * 1024
 """No link carries more in one frame; libpcap and Wireshark draw the line here too."""
 MAX_DAMAGE = 100
 """Places told of one capture: one that is broken everywhere needs no more to be called broken."""
-SAMPLE = 64
+SAMPLE = 512
 """Records looked at in a chunk for their lengths."""
 SHARE = SAMPLE // 4
 """A length that some wanted frames have is gone over only if so many of a sample have it."""
@@ -45,6 +45,15 @@ class Stream(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """About `size` bytes; none at the end."""
+        ...
+
+    @property
+    def seekable(self) -> bool:
+        """Whether it can go back."""
+        ...
+
+    def seek(self, place: int, /) -> None:
+        """Go on from there."""
         ...
 
 
@@ -97,12 +106,12 @@ class Walker(ABC):
         None where the capture ends or holds what only `frames` can judge; the walker stands there.
         """
 
-    def go_back(self) -> int:
-        """Stand where `find` last began; gives the place in the capture from which the stream must go on."""
+    def go_back(self) -> None:
+        """Stand where `find` last began."""
         self._buffer, self._offset, self._base, self.number, harmed, context = self._start
         del self._damage[harmed:]
         self._resume(context)
-        return self._base + len(self._buffer)
+        self._stream.seek(self._base + len(self._buffer))
 
     @abstractmethod
     def _frames(self, wants: Wants) -> Iterator[Frame]: ...
@@ -126,12 +135,15 @@ class Walker(ABC):
         parts = [self._buffer[self._offset :]]
         held = len(parts[0])
         wanted = max(size, held + 1)
+        if self._stream.seekable:  # reading the few bytes again is cheaper than copying the many behind them
+            self._stream.seek(self._base + self._offset)
+            parts, held = [], 0
         while held < wanted and (part := self._stream.read(max(CHUNK_BYTES, wanted - held))):
             parts.append(part)
             held += len(part)
         self._base += self._offset
         self._offset = 0
-        self._buffer = b"".join(parts)
+        self._buffer = parts[0] if len(parts) == 1 else b"".join(parts)
         return held
 
     def _read_on_fast(self) -> bool:
@@ -139,19 +151,17 @@ class Walker(ABC):
         held = len(self._buffer) - self._offset
         if self._read_on() == held:
             return False
-        if len(self._buffer) >= CHUNK_BYTES:
+        if len(self._buffer) >= CHUNK_BYTES and self._strides.are_poor():
             sample = list(islice(self._sample(), SAMPLE))
             rare = {frame for frame in self._found if sum(pair[0] == frame for pair in sample) < SHARE}
             self._strides.learn([pair for pair in sample if pair[0] not in rare])
             self._found.clear()
         return True
 
-    def _barrier(self, data: bytes | None, want: int, start: int) -> int:
-        """Where in the buffer a frame with these bytes might begin at the earliest, if its length is gone over."""
-        if data is None or want not in self._strides.frames:
-            return len(self._buffer) + start
-        place = self._buffer.find(data, start)
-        return place if place >= 0 else len(self._buffer) + start
+    def _place_of(self, data: bytes | None, start: int) -> int:
+        """The first place in the buffer where these bytes are; its end if nowhere."""
+        place = -1 if data is None else self._buffer.find(data, start)
+        return place if place >= 0 else len(self._buffer)
 
     def _harmed(self, what: str) -> None:
         if len(self._damage) < MAX_DAMAGE:
