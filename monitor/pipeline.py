@@ -167,23 +167,26 @@ class Signals:
         self.now: Nanoseconds = 0
         """The latest packet time so far."""
 
-    def events_of(self, frame: Frame) -> Iterator[SignallingEvent | Oddity]:
-        """What this frame says."""
+    def events_of(self, frame: Frame) -> Sequence[SignallingEvent | Oddity]:
+        """What this frame says: mostly nothing."""
         if frame.at > self.now:
             self.now = frame.at
-        yield from self._events(self.wire.feed(frame))
+        return self._events(self.wire.feed(frame))
 
-    def finish(self) -> Iterator[SignallingEvent | Oddity]:
+    def finish(self) -> Sequence[SignallingEvent | Oddity]:
         """What is left when there are no more frames: waiting bytes, unfinished conversations."""
-        yield from self._events(self.wire.finish())
-        yield from self._placed(self.decoders.finish())
+        return [*self._events(self.wire.finish()), *self._placed(self.decoders.finish())]
 
-    def _events(self, packets: Iterable[Packet | Oddity]) -> Iterator[SignallingEvent | Oddity]:
+    def _events(self, packets: Iterable[Packet | Oddity]) -> Sequence[SignallingEvent | Oddity]:
+        # Once for every packet that the filter let through: a list is made only when there is something to put in it.
+        found: Sequence[SignallingEvent | Oddity] = ()
         for packet in packets:
             if isinstance(packet, Oddity):
-                yield packet
+                found = [*found, packet]
             else:
-                yield from self._placed(self.decoders.feed(packet))
+                for event in self.decoders.feed(packet):
+                    found = [*found, *self._placed((event,))]
+        return found
 
     def _placed(self, events: Iterable[DecodedEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
         for event in events:

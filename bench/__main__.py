@@ -1,0 +1,267 @@
+"""`make bench`: this program and its peers on the same captures, in pairs; checks what was found, then prints ratios.
+
+A pair is one run of joinwatch and one of the peer, one right after the other, so that a machine whose speed drifts
+slows both. Each figure is the median over the pairs; whole processes, start-up included. joinwatch decodes, correlates
+and judges by every rule, and writes its journal; the peers do what they are made for, as said in `PEERS`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from bench.workloads import WORKLOADS, make
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "bench" / "data"
+REPORT = ROOT / "docs" / "performance.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another program that reads captures."""
+
+    name: str
+    does: str
+    command: Callable[[Path, Path], list[str]]
+    """From the capture and an empty folder."""
+    pairs: int
+    too_slow: frozenset[str] = frozenset()
+    """Workloads that it would need minutes for."""
+
+
+def filter_of_joinwatch() -> str:
+    """The very filter that joinwatch gives to libpcap."""
+    from monitor.decoders import ASKS
+    from monitor.sources.filters import filter_text
+
+    return filter_text(ASKS)
+
+
+PEERS = (
+    Peer(
+        "tcpdump",
+        "reads the file with the same filter and throws the rest away: the floor",
+        lambda capture, _: ["tcpdump", "-r", str(capture), "-w", "/dev/null", filter_of_joinwatch()],
+        7,
+    ),
+    Peer(
+        "tshark",
+        "dissects, and prints Call-ID, From and To of each INVITE",
+        lambda capture, _: [
+            "tshark", "-r", str(capture), "-Y", 'sip.Method == "INVITE"', "-T", "fields",
+            "-e", "sip.Call-ID", "-e", "sip.from.addr", "-e", "sip.to.addr",
+        ],
+        3,
+    ),
+    Peer(
+        "sngrep",
+        "lists the calls",
+        lambda capture, _: ["sngrep", "-N", "-q", "-I", str(capture)],
+        3,
+        frozenset({"trunk"}),
+    ),
+    Peer(
+        "suricata",
+        "logs SIP as JSON",
+        lambda capture, folder: [
+            "suricata", "-r", str(capture), "-l", str(folder), "--runmode", "single",
+            "--set", "app-layer.protocols.sip.enabled=yes",
+        ],
+        3,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One whole process."""
+
+    wall: float
+    cpu: float
+    peak_mib: float
+
+
+def timed(command: Sequence[str], folder: Path) -> Run:
+    """Run a command to its end, silently; raises CalledProcessError when it fails."""
+    began = time.perf_counter()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder
+    ) as process:
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - began
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
+    scale = 1024 if sys.platform != "darwin" else 1024 * 1024
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+
+
+def joinwatch(folder: Path, name: str, journal: Path) -> list[str]:
+    """The command that is measured: the whole way, with calendar, directory, policy and journal."""
+    return [
+        str(Path(sys.executable).with_name("joinwatch")), "replay", str(folder / f"{name}.pcap"),
+        "--meetings", str(folder / "meetings"), "--directory", str(folder / "directory.vcf"),
+        "--policy", str(folder / "policy.toml"), "--json", str(journal),
+    ]  # fmt: skip
+
+
+def differences(journal: Path, truth: dict[str, object]) -> list[str]:
+    """Where the journal does not say what the workload's truth says; a run that is wrong is not timed."""
+    records = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    alerts: dict[str, int] = {}
+    for record in {r["id"]: r for r in records if r["type"] == "alert"}.values():
+        alerts[record["rule"]] = alerts.get(record["rule"], 0) + 1
+    counts = records[-1]["counts"]
+    found = {
+        "packets": counts["frames"],
+        "messages": counts["sip_messages"],
+        "joins": sum(record["type"] == "join" for record in records),
+        "alerts": alerts,
+    }
+    return [f"{key}: {found[key]!r}, truth {truth[key]!r}" for key in found if found[key] != truth[key]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One workload against one peer."""
+
+    workload: str
+    peer: str
+    ours: float
+    theirs: float
+    ratio: float
+    """Theirs to ours: how many times faster joinwatch is."""
+    peak_mib: float
+
+
+def measure(name: str, peers: Sequence[Peer], pairs: int | None) -> list[Row]:
+    """Check one workload, then time it against each peer."""
+    folder = DATA / name
+    capture = folder / f"{name}.pcap"
+    if not (folder / "truth.json").is_file():
+        say(f"{name}: making the capture")
+        folder.mkdir(parents=True, exist_ok=True)
+        make(name, folder)
+    journal = folder / "journal.jsonl"
+    ours = joinwatch(folder, name, journal)
+    first = timed(ours, folder)
+    wrong = differences(journal, json.loads((folder / "truth.json").read_text(encoding="utf-8")))
+    if wrong:
+        raise SystemExit(f"{name}: joinwatch found something else than is there: " + "; ".join(wrong))
+    say(f"{name}: found what is there; {first.wall:.2f} s, {first.peak_mib:.0f} MiB")
+    rows = []
+    for peer in peers:
+        if name in peer.too_slow:
+            continue
+        scratch = folder / peer.name
+        scratch.mkdir(exist_ok=True)
+        theirs = peer.command(capture, scratch)
+        runs = [(timed(ours, folder), timed(theirs, scratch)) for _ in range(pairs or peer.pairs)]
+        rows.append(
+            Row(
+                name,
+                peer.name,
+                median(mine.wall for mine, _ in runs),
+                median(other.wall for _, other in runs),
+                median(other.wall / mine.wall for mine, other in runs),
+                max(mine.peak_mib for mine, _ in runs),
+            )
+        )
+        row = rows[-1]
+        say(f"{name}: {peer.name} {row.theirs:.2f} s, joinwatch {row.ours:.2f} s, ratio {row.ratio:.2f}")
+    return rows
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def version_of(program: str) -> str:
+    """The first line that a program says of its version."""
+    flag = "-V" if program == "sngrep" else "--version"
+    done = subprocess.run([program, flag], capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).splitlines()[0].strip()
+
+
+def report(rows: Sequence[Row], peers: Sequence[Peer], missing: Sequence[str]) -> str:
+    """The page docs/performance.md."""
+    names = [peer.name for peer in peers]
+    table = ["| workload | joinwatch | " + " | ".join(names) + " | peak memory |", "|---" * (len(names) + 3) + "|"]
+    for workload in dict.fromkeys(row.workload for row in rows):
+        mine = [row for row in rows if row.workload == workload]
+        cells = []
+        for name in names:
+            row = next((row for row in mine if row.peer == name), None)
+            cells.append(f"{row.theirs:.2f} s, **{row.ratio:.2f}×**" if row else "–")
+        ours = median(row.ours for row in mine)
+        peak = max(row.peak_mib for row in mine)
+        table.append(f"| {workload} | {ours:.2f} s | " + " | ".join(cells) + f" | {peak:.0f} MiB |")
+    workloads = [
+        f"* **{name}**: {(WORKLOADS[name].__doc__ or '').strip()}" for name in dict.fromkeys(r.workload for r in rows)
+    ]
+    did = [f"* {peer.name} ({version_of(peer.name)}): {peer.does}." for peer in peers]
+    absent = [f"Not installed where this was measured, so not compared: {', '.join(missing)}.", ""] if missing else []
+    return "\n".join(
+        [
+            "# Speed, measured",
+            "",
+            "Made by `make bench`; do not edit. Whole processes from start to exit, in pairs on the same files; medians.",
+            "The number in bold is the peer's time divided by ours: above 1, joinwatch is faster. Before anything is timed,",
+            "joinwatch's joins and alerts are checked against the truth of the workload.",
+            "",
+            *table,
+            "",
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}.",
+            "",
+            "The workloads:",
+            "",
+            *workloads,
+            "",
+            "What the others do with them:",
+            "",
+            *did,
+            "",
+            *absent,
+        ]
+    )
+
+
+def main() -> int:
+    """Measure what is asked for and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Times joinwatch against its peers.")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(WORKLOADS)}; all if none")
+    parser.add_argument("--peers", help="comma-separated; all that are installed if not given")
+    parser.add_argument("--pairs", type=int, help="pairs for each peer")
+    parser.add_argument("--dry", action="store_true", help="print only; leave docs/performance.md alone")
+    options = parser.parse_args()
+    unknown = set(options.workloads) - WORKLOADS.keys()
+    if unknown:
+        parser.error(f"no such workload: {', '.join(sorted(unknown))}")
+    wanted = options.peers.split(",") if options.peers else [peer.name for peer in PEERS]
+    peers = [peer for peer in PEERS if peer.name in wanted and shutil.which(peer.name)]
+    missing = [peer.name for peer in PEERS if peer.name in wanted and not shutil.which(peer.name)]
+    rows = [row for name in options.workloads or WORKLOADS for row in measure(name, peers, options.pairs)]
+    page = report(rows, peers, missing)
+    print(page)
+    if not options.dry:
+        REPORT.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Labelled captures, attacks and their benign twins: every alert and join that is listed, and no other."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios import expected_of, journal_of, label_of, labelled, name_of, records_of
+
+
+def alerts_in(records: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """The last word on each alert."""
+    last = {record["id"]: record for record in records if record["type"] == "alert"}
+    return {(alert["rule"], alert["severity"], alert["subject"]) for alert in last.values()}
+
+
+def joins_in(records: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    return sorted(
+        (record["joined_at"], record["subject"], record["method"], record["verdict"])
+        for record in records
+        if record["type"] == "join"
+    )
+
+
+def time_text(moment: Any) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@pytest.mark.parametrize("capture", labelled(), ids=name_of)
+def test_a_scenario_leads_to_what_its_label_says(capture: Path) -> None:
+    label = label_of(capture)
+    records = records_of(journal_of(capture, expected=expected_of(capture)))
+    alerts = [(a["rule"], a["severity"], a["subject"]) for a in label.get("alerts", ())]
+    assert alerts_in(records) == set(alerts)
+    joins = [(time_text(j["joined_at"]), j["subject"], j["method"], j["verdict"]) for j in label.get("joins", ())]
+    assert joins_in(records) == sorted(joins)
+
+
+def test_there_are_attacks_and_twins_of_every_rule() -> None:
+    from monitor.detections import rule_infos
+
+    raised = {alert["rule"] for capture in labelled() for alert in label_of(capture).get("alerts", ())}
+    assert raised == {info.name for info in rule_infos()}
+
+
+@pytest.mark.parametrize("capture", labelled()[:3], ids=name_of)
+def test_two_runs_on_one_capture_are_byte_identical(capture: Path) -> None:
+    expected = expected_of(capture)
+    assert journal_of(capture, expected=expected) == journal_of(capture, expected=expected_of(capture))
