@@ -134,7 +134,7 @@ def files_in(paths: Iterable[Path], suffixes: Sequence[str], problems: list[Prob
     return list(found)
 
 
-def raw_of(path: Path, mistakes: Mistakes, what: str) -> bytes | None:
+def raw_of(path: Path, mistakes: Mistakes, what: str, *, empty: bool = False) -> bytes | None:
     """The bytes of a text file; none, and a mistake told, when it cannot be one."""
     try:
         with path.open("rb") as file:
@@ -152,7 +152,7 @@ def raw_of(path: Path, mistakes: Mistakes, what: str) -> bytes | None:
         line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
         mistakes.tell(line, "binary content (a zero byte)", f"{what}, which is text")
         return None
-    if not raw.strip():
+    if not raw.strip() and not empty:
         mistakes.tell(0, "an empty file", what)
         return None
     return raw
