@@ -28,6 +28,8 @@ MAX_LINE_BYTES = 1024 * 1024
 """Of one line of a journal; a longer one is none of ours."""
 MAX_CAPTURES = 8
 """Captures opened for one alert."""
+MAX_NAME_BYTES = 255
+"""Of a file's name; a file system has no longer ones."""
 LABELS = {"rtpevent": "key"}
 MAX_ALERTS = 100_000
 """Alerts of a journal that are told apart."""
@@ -212,7 +214,12 @@ def _frame_lines(page: Page, line: AlertLine, places: Sequence[Path], zone: tzin
 
 def _place_of(capture: str, places: Sequence[Path]) -> Path | None:
     """Where the capture lies. Its name comes from the journal: a name and nothing else, so that it leads nowhere."""
-    if not capture or Path(capture).name != capture or "\0" in capture:
+    if (
+        not capture
+        or Path(capture).name != capture
+        or "\0" in capture
+        or len(capture.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES
+    ):
         return None
     for place in places:
         path = place if place.name == capture and place.is_file() else place / capture

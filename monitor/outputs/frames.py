@@ -5,13 +5,14 @@ masked once more. Nothing here runs while packets are judged.
 """
 
 import asyncio
+import gzip
 import logging
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import msgspec
 
@@ -25,6 +26,9 @@ SECONDS = 60.0
 """What tshark may take for one capture; it reads about 70,000 packets a second."""
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """Of tshark's answer for some dozen frames."""
+
+OPTIONS = ("-n", "--enable-heuristic", "rtp_udp")
+"""No name is looked up, and RTP is known for what it is also where no signalling told of it."""
 
 Field: TypeAlias = tuple[str, str]
 
@@ -82,6 +86,8 @@ _SIP = (
     "Content-Type",
     "Content-Length",
 )
+_SDP = {"sdp.connection_info": "connection", "sdp.media": "media", "sdp.media_attribute_field": "attribute"}
+"""Of a session description, which tshark puts inside the message; of attributes only their names: keys are values."""
 SHOWN: Mapping[str, Mapping[str, str]] = {
     "frame": {"frame.time_epoch": "time", "frame.len": "bytes on the wire", "frame.cap_len": "bytes captured"},
     "vlan": {"vlan.id": "VLAN"},
@@ -89,12 +95,7 @@ SHOWN: Mapping[str, Mapping[str, str]] = {
     "ipv6": {"ipv6.src": "from", "ipv6.dst": "to", "ipv6.hlim": "hop limit"},
     "udp": {"udp.srcport": "from port", "udp.dstport": "to port"},
     "tcp": {"tcp.srcport": "from port", "tcp.dstport": "to port", "tcp.seq_raw": "sequence number"},
-    "sip": {f"sip.{header}": header for header in _SIP},
-    "sdp": {
-        "sdp.connection_info": "connection",
-        "sdp.media": "media",
-        "sdp.media_attribute_field": "attribute",
-    },
+    "sip": {f"sip.{header}": header for header in _SIP} | _SDP,
     "rtp": {
         "rtp.ssrc": "SSRC",
         "rtp.seq": "sequence number",
@@ -163,7 +164,7 @@ def _by_pyshark(capture: Path, numbers: Sequence[int], tshark: str) -> list[Diss
         str(capture.absolute()),
         display_filter=_filter_of(numbers),
         tshark_path=tshark,
-        custom_parameters=["-n", "-c", str(numbers[-1])],
+        custom_parameters=[*OPTIONS, "-c", str(numbers[-1])],
         eventloop=loop,
     )
     try:
@@ -189,7 +190,7 @@ def _fields_of(layer: Any) -> Iterable[tuple[str, str]]:
 
 def _by_tshark(capture: Path, numbers: Sequence[int], tshark: str) -> list[Dissected]:
     """From tshark's own JSON."""
-    command = [tshark, "-n", "-r", str(capture.absolute()), "-c", str(numbers[-1]), "-Y", _filter_of(numbers)]
+    command = [tshark, *OPTIONS, "-r", str(capture.absolute()), "-c", str(numbers[-1]), "-Y", _filter_of(numbers)]
     command += ["-T", "json", "--no-duplicate-keys"]
     try:
         ran = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS)  # noqa: S603 - no shell
@@ -223,7 +224,8 @@ def _by_scapy(capture: Path, numbers: Sequence[int]) -> list[Dissected]:
     from scapy.utils import RawPcapReader
 
     wanted, last, found = set(numbers), numbers[-1] if numbers else 0, []
-    with RawPcapReader(str(capture)) as reader:
+    # Scapy leaves a file open that it cannot read, so it is given an open one.
+    with _opened(capture) as file, RawPcapReader(cast("str", file)) as reader:
         for number, (raw, seen) in enumerate(reader, start=1):
             if number in wanted:
                 link = getattr(seen, "linktype", getattr(reader, "linktype", 1))
@@ -231,6 +233,13 @@ def _by_scapy(capture: Path, numbers: Sequence[int]) -> list[Dissected]:
             if number >= last:
                 break
     return found
+
+
+def _opened(capture: Path) -> BinaryIO:
+    """The bytes of a capture, compressed or not."""
+    with capture.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return cast("BinaryIO", gzip.open(capture)) if compressed else capture.open("rb")
 
 
 def _about(raw: bytes, seen: Any, reader: Any) -> Layer:

@@ -9,6 +9,7 @@ import os
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,6 +34,8 @@ from monitor.model.summary import Summary
 from monitor.outputs.records import Record, moment_of
 
 if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -209,15 +212,27 @@ class Metrics:
 
     def serve(self, host: str, port: int) -> int:
         """Answers scrapes on a daemon thread; gives the port, which the system chooses for 0."""
+        return int(self._server(host, port).server_port)
+
+    @contextmanager
+    def serving(self, host: str, port: int) -> Iterator[int]:
+        """The same, until the end of a `with`."""
+        server = self._server(host, port)
+        try:
+            yield int(server.server_port)
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def _server(self, host: str, port: int) -> "WSGIServer":
         from prometheus_client import start_http_server
 
         try:
-            server, _ = start_http_server(port, host, self.registry)
+            return start_http_server(port, host, self.registry)[0]
         except OSError as error:
             found = f"{host}:{port} cannot be listened on: {error.strerror}"
             expected = "an address of this machine and a free port"
             raise ConfigError([Problem(file="--metrics-listen", line=0, found=found, expected=expected)]) from None
-        return int(server.server_port)
 
     def collect(self) -> Iterator["Metric"]:
         """What the registry asks for at each scrape."""

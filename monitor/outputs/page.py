@@ -3,7 +3,7 @@
 import os
 import shutil
 from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from monitor.model.summary import Summary
 from monitor.outputs.words import clock, day, many, name
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 COUNTED = {"calls": ("call",), "joins": ("join",), "attempts": ("try not admitted", "tries not admitted")}
 """Counts of a run that a person wants to know."""
+NARROWEST = 60
+"""Columns below which nothing is made to fit."""
 NARROW = 80
 """Columns where nobody says how many there are."""
 _PLAIN = str.maketrans({"…": "...", "→": "->", "–": "-", "“": '"', "”": '"', "·": "-"})
 STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
+
+
+class Raw(NamedTuple):
+    """Lines as they are written."""
+
+    text: str
 
 
 class Page:
@@ -34,8 +42,8 @@ class Page:
         terminal = is_terminal(stream)
         self._colour = colour if colour is not None else terminal and wants_colour()
         found = width or (shutil.get_terminal_size((NARROW, 24)).columns if terminal else NARROW)
-        self.width = min(max(found, 40), 160)
-        self._parts: list[RenderableType] = []
+        self.width = min(max(found, NARROWEST), 160)
+        self._parts: list[RenderableType | Raw] = []
 
     def add(self, *parts: "RenderableType") -> None:
         """Puts these below what is there."""
@@ -47,6 +55,16 @@ class Page:
 
         self._parts.append(Text(text, style=style))
 
+    def whole(self, text: str, style: str = "") -> None:
+        """Puts one line below what is there, however narrow the page: somebody will copy it."""
+        from rich.text import Text
+
+        self._parts.append(Text(text, style=style, no_wrap=True, overflow="ignore"))
+
+    def raw(self, text: str) -> None:
+        """Puts lines of our own making below what is there: for thousands of lines, which rich would think over."""
+        self._parts.append(Raw(text))
+
     def show(self) -> None:
         """Writes the page."""
         if not self._parts:
@@ -54,7 +72,10 @@ class Page:
         buffer = StringIO()
         console = self._console(buffer)
         for part in self._parts:
-            console.print(part)
+            if isinstance(part, Raw):
+                buffer.write(part.text)
+            else:
+                console.print(part, soft_wrap=getattr(part, "no_wrap", None))
         self._parts.clear()
         # Rich fills lines with blanks that only a copying reader notices.
         text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1])
@@ -111,6 +132,7 @@ def table(title: str, *columns: str, wide: str = "") -> "Table":
         padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
+        header_style="",
         expand=True,
     )
     for column in columns:

