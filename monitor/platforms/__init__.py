@@ -4,7 +4,7 @@ Comes in: what decoders saw, and texts of invitations. Goes out: the same calls 
 keys without their digits. A new platform is one data file in this folder and nothing else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -63,6 +63,7 @@ class Platforms:
         number_text: NumberText,
         pin_check: PinCheck | None = None,
         knows: Callable[[MeetingRef], bool] | None = None,
+        access_numbers: Mapping[str, str] | None = None,
     ) -> None:
         self.number_text = number_text
         self.counts: dict[str, int] = dict.fromkeys(
@@ -70,7 +71,7 @@ class Platforms:
              "slots_lost", "access_numbers_learned"), 0)  # fmt: skip
         self._pin_check = pin_check or _no_pin
         self._knows = knows or _nothing
-        self._atlas = Atlas(policy, number_text)
+        self._atlas = Atlas(policy, number_text, access_numbers or {})
         self._addresses = Addresses(self._atlas, self._knows)
         self._offered: dict[str, tuple[Nanoseconds, Entrance]] = {}
         self._dial_ins: dict[str, tuple[Nanoseconds, Keypad]] = {}
@@ -83,8 +84,13 @@ class Platforms:
         Its access numbers count from now on as those of the platform that the text is about.
         """
         found = self._texts.read(text)
-        self.counts["access_numbers_learned"] = self._atlas.learned
+        self.counts["access_numbers_learned"] = len(self._atlas.learned)
         return found
+
+    @property
+    def learned(self) -> Mapping[str, str]:
+        """Access numbers that invitations told, in E.164, with their platform: for other `Platforms` to begin with."""
+        return self._atlas.learned
 
     def refs_of(self, link_or_uri: str) -> tuple[MeetingRef, ...]:
         """The meetings that one link, address or `tel:` string names."""
@@ -104,7 +110,7 @@ class Platforms:
         if isinstance(event, CallAnswered):
             return (self._answer(event),)
         if isinstance(event, CallForwarded):
-            return (self._forward(event),)
+            return self._forward(event)
         self._close(event)
         return (event,)
 
@@ -121,13 +127,19 @@ class Platforms:
             return (event,)
         goal = self._addresses.goal_of_call(event.target, event.addressed_to, event.sent_to)
         event = self._without_secrets(event)
+        return (event, *self._reach(event, goal))
+
+    def _reach(
+        self, event: CallOffered | CallForwarded, goal: MeetingRef | Entrance | None
+    ) -> tuple[SignallingEvent, ...]:
+        """What is to be said of a call that leads there."""
         if goal is None:
-            return (event,)
+            return ()
         if isinstance(goal, MeetingRef):
             self.counts["meetings_named"] += 1
-            return (event, MeetingNamed(at=event.at, evidence=event.evidence, call=event.call, meeting=goal))
+            return (MeetingNamed(at=event.at, evidence=event.evidence, call=event.call, meeting=goal),)
         self._keep(self._offered, MAX_OFFERED, event.call, event.at, goal)
-        return (event, self._reached(event, goal))
+        return (self._reached(event, goal),)
 
     def _is_ordinary(self, event: CallOffered) -> bool:
         """Whether a call surely leads to no meeting and holds no secret: as nearly every call does."""
@@ -145,7 +157,7 @@ class Platforms:
     def _clean(self, uri: str, sent_to: str = "") -> str:
         return uri if not uri or self._addresses.is_ordinary(uri) else self._addresses.without_secrets(uri, sent_to)
 
-    def _reached(self, event: CallOffered | DigitDialled, goal: Entrance) -> DialInReached:
+    def _reached(self, event: CallOffered | CallForwarded | DigitDialled, goal: Entrance) -> DialInReached:
         self.counts["dial_ins"] += 1
         return DialInReached(
             at=event.at, evidence=event.evidence, call=event.call, platform=goal.platform.id, site=goal.site
@@ -160,9 +172,13 @@ class Platforms:
             return event
         return msgspec.structs.replace(event, callee=callee, contact=contact)
 
-    def _forward(self, event: CallForwarded) -> CallForwarded:
+    def _forward(self, event: CallForwarded) -> tuple[SignallingEvent, ...]:
+        goal = None
+        if event.how == "redirect" and event.to:  # the caller goes on under the same Call-ID (RFC 3261, 8.1.3.4)
+            goal = self._addresses.goal_of_call(event.to[0], event.to[0], "")
         to = tuple(map(self._clean, event.to))
-        return event if to == event.to else msgspec.structs.replace(event, to=to)
+        event = event if to == event.to else msgspec.structs.replace(event, to=to)
+        return (event, *self._reach(event, goal))
 
     def _close(self, event: CallRefused | CallEnded) -> None:
         """Forgets what was entered; where a refused call led, for a later 2xx overrules the refusal."""

@@ -12,6 +12,8 @@ from monitor.model.meetings import Kind, MeetingRef
 from monitor.platforms.atlas import TAIL, Atlas
 from monitor.platforms.catalog import AddressForm, Platform, expression
 
+LOCAL = (Kind.PERSONAL, Kind.ROOM)
+"""Names that somebody chose, so that another site may have the same."""
 MAX_USER = 256
 """Characters of a user part that are looked at."""
 
@@ -201,7 +203,7 @@ def refs_in(platform: Platform, groups: dict[str, str | None], site: str) -> Ite
     for name, value in groups.items():
         if value and name != "site":
             kind = Kind(name)
-            where = (groups.get("site") or site).lower() if kind is Kind.PERSONAL and platform.has_sites else ""
+            where = (groups.get("site") or site).lower() if kind in LOCAL and platform.has_sites else ""
             yield MeetingRef(platform=platform.id, kind=kind, value=canonical(kind, value), site=where)
 
 

@@ -1,5 +1,6 @@
 """Where the platforms live: hosts, bridges and access numbers, found in dictionaries before any expression is tried."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -20,11 +21,12 @@ MAX_HOST = 255
 class Atlas:
     """The platforms, with what the policy adds, found by what stands on the wire."""
 
-    def __init__(self, policy: Policy, number_text: NumberText) -> None:
+    def __init__(self, policy: Policy, number_text: NumberText, access_numbers: Mapping[str, str]) -> None:
         self.number_text = number_text
         self.platforms = _with_policy(policy)
         self.public = {name: platform.hosts for name, platform in shipped().items()}
-        self.learned = 0
+        self.learned: dict[str, str] = {}
+        """Access numbers taken from invitations, with their platform's id."""
         self._hosts: dict[str, tuple[Platform, ...]] = {}
         self._bridges: dict[str, Platform] = {}
         self.numbers: dict[str, dict[str, Platform]] = {}
@@ -40,6 +42,9 @@ class Atlas:
             self._bridges[bare(address)] = self.platforms[name]
         for number, name in policy.site.access_numbers.items():
             self._add_number(number, self.platforms[name])
+        for number, name in access_numbers.items():
+            if name in self.platforms:
+                self.learn(number, self.platforms[name])
         self.at_host = lru_cache(maxsize=1024)(self._at_host)
         """The platforms whose host this is or is below, by the longest name that fits; cached, for few hosts recur."""
 
@@ -61,19 +66,21 @@ class Atlas:
 
     def learn(self, number: str, platform: Platform) -> None:
         """An invitation says that this number leads to this platform; what policy or vendor say stands above it."""
-        if self.learned < MAX_LEARNED and self.by_number(number) is None and self._add_number(number, platform):
-            self.learned += 1
+        if len(self.learned) < MAX_LEARNED and self.by_number(number) is None:
+            digits = self._add_number(number, platform)
+            if digits:
+                self.learned["+" + digits] = platform.id
 
     def site_of(self, platform: Platform, host: str) -> str:
         """The site or tenant that a host name tells; empty for the platform's own."""
         return platform.site_at(host, self.public[platform.id])
 
-    def _add_number(self, number: str, platform: Platform) -> bool:
+    def _add_number(self, number: str, platform: Platform) -> str:
         whole = self.number_text(number) or number
         digits = "".join(key for key in whole if key in "0123456789")
         if digits:
             self.numbers.setdefault(digits[-TAIL:], {})[digits] = platform
-        return bool(digits)
+        return digits
 
     def _at_host(self, host: str) -> tuple[Platform, ...]:
         name = host[-MAX_HOST:].lower().rstrip(".")

@@ -130,7 +130,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     site_noise: tuple[str, ...] = ()
     """Labels between a site's name and the platform's host that are no part of the name: `ministry.my.webex.com`."""
     has_sites: bool = False
-    """A personal room is known by its name and its site; elsewhere by its name alone."""
+    """A room that somebody has named is known by its name and its site; elsewhere by its name alone."""
     brands: tuple[str, ...] = ()
     """Words that no language translates: who writes them means this platform. Lower case."""
     labelled: Span
@@ -146,6 +146,11 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def reads(self) -> tuple[str, ...]:
         """Which links and addresses are read, in words."""
         return (*(link.reads for link in self.links), *(address.reads for address in self.addresses))
+
+    @property
+    def words(self) -> str:
+        """The grammar of the dial-in, for people."""
+        return self.dial_in.words
 
     @property
     def languages(self) -> tuple[str, ...]:

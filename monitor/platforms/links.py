@@ -41,9 +41,9 @@ class Links:
 
     def _refs_at(self, host: str, path: str, query: dict[str, str]) -> Iterator[MeetingRef]:
         for platform in self._atlas.at_host(host):
-            for form in platform.links:
-                if not form.hosts or host in form.hosts:
-                    yield from self._read(platform, form, host, path, query)
+            forms = (form for form in platform.links if not form.hosts or host in form.hosts)
+            readings = (tuple(self._read(platform, form, host, path, query)) for form in forms)
+            yield from next(filter(None, readings), ())  # the first form that fits: the files put the particular first
         for platform, form in self._anywhere:
             yield from self._read(platform, form, host, path, query)
 

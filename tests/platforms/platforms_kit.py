@@ -36,6 +36,7 @@ POLICY = Policy(
     platforms={
         "webex": PlatformPolicy(hosts=("webex.com", "ministry.webex.com", "meet.ministry.example")),
         "teams": PlatformPolicy(hosts=("interop.example.org",)),
+        "jitsi": PlatformPolicy(hosts=("jitsi.ministry.example",)),
         "meet": PlatformPolicy(hosts=("gateway.example.org",)),
         "generic": PlatformPolicy(hosts=("bridge.example.net",)),
     },

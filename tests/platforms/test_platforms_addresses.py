@@ -270,6 +270,17 @@ def test_an_address_leaves_without_its_secrets(address: str, left: str) -> None:
     assert (answer.contact, answer.callee.uri, forward.to) == (left, left, (left,))
 
 
+def test_a_redirect_leads_where_its_contact_leads() -> None:
+    stage = platforms()
+    event = CallForwarded(at=0, evidence=EVIDENCE, call="c", to=("sip:27311234567.4711@webex.com",), how="redirect")
+    forwarded, named = stage.place(event)
+    assert isinstance(named, MeetingNamed)
+    assert named.meeting.key == "number:27311234567"
+    assert "4711@" not in written([forwarded, named])
+    event = CallForwarded(at=0, evidence=EVIDENCE, call="d", to=("sip:0207654321@sbc.example.com",), how="redirect")
+    assert [type(said) for said in stage.place(event)] == [CallForwarded, DialInReached]
+
+
 def test_what_holds_no_secret_passes_as_it_is() -> None:
     stage = platforms()
     events = [

@@ -1,5 +1,6 @@
 """The data files: sound themselves, and strict with what another might get wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_a_sound_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "example.toml"
     path.write_text(SOUND, encoding="utf-8")
     assert check_platform(path).id == "example"
+
+
+def test_a_new_platform_is_one_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in FOLDER.glob("*.toml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "example.toml").write_text(SOUND, encoding="utf-8")
+    monkeypatch.setattr("monitor.platforms.catalog.FOLDER", tmp_path)
+    shipped.cache_clear()
+    try:
+        assert "example" in known_platforms()
+        told = platforms().read_text("https://meet.example.org/j/123456789\nMeeting ID: 123 456 789")
+        assert [(ref.platform, ref.key) for ref in told.refs] == [("example", "number:123456789")]
+    finally:
+        shipped.cache_clear()
 
 
 @pytest.mark.parametrize(

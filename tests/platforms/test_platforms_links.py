@@ -118,6 +118,39 @@ FAMILIES: dict[tuple[str, str], tuple[dict[str, str], tuple[str, ...]]] = {
         },
         ("https://tel.meet/abcdefghij?pin=1234567890123",),
     ),
+    ("jitsi", "JaaS room, below its application"): (
+        {f"https://8x8.vc/vpaas-magic-cookie-{UUID}/Raadzaal": f"room:raadzaal@vpaas-magic-cookie-{UUID}"},
+        (f"https://8x8.vc/vpaas-magic-cookie-{UUID}/",),
+    ),
+    ("jitsi", "room"): (
+        {
+            "https://meet.jit.si/Raadzaal?jwt=x#config.x=1": "room:raadzaal",
+            "https://jitsi.ministry.example/Raad%20zaal": "room:raad zaal@jitsi.ministry.example",
+        },
+        (
+            "https://meet.jit.si/",
+            "https://meet.jit.si/static/close.html",
+            "https://meet.jit.si/libs/app.js",
+            "https://jit.si/a",
+        ),
+    ),
+    ("jitsi", "signalling of a room: BOSH and websocket"): (
+        {"https://meet.jit.si/http-bind?room=raadzaal&token=x": "room:raadzaal"},
+        ("https://meet.jit.si/http-bind/x?room=raadzaal",),
+    ),
+    ("jitsi", "conference mapper, by number or by room"): (
+        {
+            "https://jitsi.ministry.example/conferenceMapper?conference=raadzaal%40conference.example": (
+                "room:raadzaal@jitsi.ministry.example"
+            ),
+            "https://jitsi.ministry.example/conferenceMapper?id=1234567890": "number:1234567890",
+        },
+        ("https://other.example/conferenceMapper?id=1234567890",),
+    ),
+    ("jitsi", "page with the numbers of a room"): (
+        {"https://meet.jit.si/static/dialInInfo.html?room=Raadzaal": "room:raadzaal"},
+        ("https://meet.jit.si/static/dialInInfo.html",),
+    ),
     ("generic", "BigBlueButton API: join, getMeetingInfo, end"): (
         {
             f"{BBB}/join?fullName=x&meetingID=Raad+1&password=p&checksum={CHECKSUM}": "room:raad+1",

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from monitor.model.calls import DialInReached
+from monitor.model.calls import CallOffered, DialInReached
+from monitor.model.policy import Policy
+from monitor.platforms import Platforms
 from monitor.platforms.catalog import shipped
-from tests.platforms.platforms_kit import offered, platforms, written
+from tests.platforms.platforms_kit import number_text, offered, platforms, written
 
 MTID = "m0123456789abcdef0123456789abcdef"
 
@@ -112,6 +114,12 @@ Video call link: https://meet.google.com/abc-defg-hij
 Or dial: \u202a(NL) +31 20 555 0104\u202c PIN: \u202a123 456 789\u202c#
 More phone numbers: https://tel.meet/abc-defg-hij?pin=1234567890123
 """
+JITSI_EN = """
+You are invited to join a meeting. To join the video meeting, click this link:
+https://meet.jit.si/Raadzaal
+To join by phone instead, dial +31 20 555 0106 and enter this PIN: 123 456 7890#
+Looking for a different dial-in number? See: https://meet.jit.si/static/dialInInfo.html?room=Raadzaal
+"""
 OWN_EN = """
 Dial +31 20 555 0105
 Conference number: 71234
@@ -129,6 +137,7 @@ INVITATIONS = {
     "teams en": (TEAMS_EN, "teams", {"number:312345678901", "number:123456789", "number:1123456789"}, []),
     "teams nl": (TEAMS_NL, "teams", {"thread:19:meeting_abc@thread.v2", "number:312345678901", "number:123456789"}, []),
     "meet en": (MEET_EN, "meet", {"room:abc-defg-hij", "number:123456789", "number:1234567890123"}, []),
+    "jitsi": (JITSI_EN, "jitsi", {"room:raadzaal", "number:1234567890"}, []),
     "own bridge": (OWN_EN, "generic", {"number:71234"}, ["4711"]),
 }
 
@@ -232,6 +241,7 @@ def test_every_label_of_a_number_is_read(platform: str, language: str, label: st
         "zoom": "https://zoom.us/my/jan",
         "teams": "https://teams.microsoft.com/meet/312345678901",
         "meet": "https://meet.google.com/abc-defg-hij",
+        "jitsi": "https://meet.jit.si/raadzaal",
         "generic": "https://bridge.example.net/meeting/99999",
     }[platform]
     told = platforms().read_text(f"{link}\n{label.capitalize()}: 273 112 3456\n")
@@ -261,6 +271,17 @@ def test_an_invitation_teaches_its_access_number() -> None:
     assert isinstance(reached, DialInReached)
     assert reached.platform == "webex"
     assert stage.counts["access_numbers_learned"] == 1
+
+
+def test_what_was_learned_can_be_handed_on() -> None:
+    reader = platforms()
+    reader.read_text(WEBEX_EN)
+    assert dict(reader.learned) == {"+31205550199": "webex"}
+    stage = Platforms(Policy(), number_text=number_text, access_numbers=reader.learned)
+    assert [type(event) for event in stage.place(offered("sip:0205550199@sbc.example.com"))] == [
+        CallOffered,
+        DialInReached,
+    ]
 
 
 def test_what_the_policy_says_of_an_access_number_stands() -> None:
