@@ -41,7 +41,7 @@ METHODS: Final = {
 SIP_HEADS: tuple[bytes, ...] = (b"SIP/", *((name + b" ")[:4] for name in METHODS))
 """How a SIP message begins, for the packet filter. No methods of the future: those are found by their port."""
 
-_FEED, _RETURN = b"\n\r"
+_FEED, _RETURN, _COMMA = b"\n\r,"
 _METHOD = re.compile(rb"[A-Za-z0-9\-.!%%*_+`'~]{1,%d}" % MAX_METHOD)
 _VERSION = re.compile(rb"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE)
 _BLANK = re.compile(rb"\n\r?\n")
@@ -176,14 +176,16 @@ class SipMessage:
     def first(self, name: str) -> str:
         """The first value of a header, by its long name in lower case; empty when it is absent."""
         headers = self._headers
-        if headers is None:
-            if self._searches < MAX_SEARCHES:
-                self._searches += 1
-                found = (_SEEK.get(name) or _seeker_of(name))(self._text, self.head_at)
-                return text_from(unfolded(found[found.lastindex])) if found and found.lastindex else ""
-            headers = self._read()
-        values = headers.get(name)
-        return text_from(unfolded(values[0])) if values else ""
+        if headers is None and self._searches < MAX_SEARCHES:
+            self._searches += 1
+            found = (_SEEK.get(name) or _seeker_of(name))(self._text, self.head_at)
+            value = unfolded(found[found.lastindex]) if found and found.lastindex else b""
+        else:
+            values = (self._read() if headers is None else headers).get(name)
+            value = unfolded(values[0]) if values else b""
+        if _COMMA in value and name in LISTS:
+            value = (pieces_of(value) or [b""])[0]
+        return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
         """Every value of a header in order; lists are taken apart where RFC 3261, 7.3.1, lets them be joined."""

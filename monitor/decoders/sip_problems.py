@@ -33,6 +33,7 @@ _DATE = re.compile(
     rb"[0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 )
 _WARNING = re.compile(rb'[0-9]{3} [^\s"]+ ".*"', re.DOTALL)
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[\w.\-]+)(?::[0-9]{1,5})?(?:[;?]|\Z)")
 _NO_URI = re.compile(rb'[\x00-\x20<>"\x7f]')
 
 _REQUIRED: Final = ("via", "from", "to", "call-id", "cseq")
@@ -77,7 +78,7 @@ def _of_start_line(message: "SipMessage") -> list[Malformed]:
     if len(words) != 3 or not words[1] or words[2] != b"SIP/2.0" or b"\t" in line:
         return [Malformed(Reason.BAD_SYNTAX, 0, "white space in the request line")]
     at = len(words[0]) + 1
-    if _NO_URI.search(words[1]) or not _SCHEME.match(words[1]):
+    if not _is_uri(words[1]):
         return [Malformed(Reason.BAD_SYNTAX, at, "the request line holds no URI")]
     if _adds_headers(words[1]):
         return [Malformed(Reason.BAD_SYNTAX, at, "the Request-URI adds headers")]  # RFC 3261, 19.1.1, the table.
@@ -220,7 +221,7 @@ def _wrong_with_address(value: bytes) -> str:
     uri, close, params = rest.partition(b">")
     if not close:
         return "a bracket does not end"
-    if _NO_URI.search(uri) or not _SCHEME.match(uri):
+    if not _is_uri(uri):
         return "no URI"
     params = params.strip()
     if params and not (params.startswith(b";") and _params_are_right(params[1:])):
@@ -232,11 +233,21 @@ def _wrong_with_bare(value: bytes) -> str:
     """An address without brackets: no comma, question mark or semicolon in its URI (RFC 3261, 20)."""
     uri, semicolon, params = value.partition(b";")
     uri = uri.strip()
-    if _NO_URI.search(uri) or b"," in uri or not _SCHEME.match(uri):
+    if b"," in uri or not _is_uri(uri):
         return "no URI"
-    if b"?" in uri and _adds_headers(uri):
+    if _adds_headers(uri):
         return "a URI that needs brackets"
     return "parameters" if semicolon and not _params_are_right(params) else ""
+
+
+def _is_uri(text: bytes) -> bool:
+    """A scheme, no white space, and for SIP a host; that of IPv6 in brackets (RFC 5118, 4.2)."""
+    scheme = _SCHEME.match(text)
+    if scheme is None or _NO_URI.search(text):
+        return False
+    if scheme[0].lower() not in (b"sip:", b"sips:"):
+        return True
+    return _HOST.match(text, max(text.find(b"@") + 1, scheme.end())) is not None
 
 
 def _adds_headers(uri: bytes) -> bool:

@@ -47,6 +47,7 @@ def test_a_request_is_read() -> None:
         "SIP/2.0/UDP 192.0.2.9",
         "SIP/2.0/TCP 192.0.2.8",
     ]
+    assert message.first("via") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK776asdhds;rport"
     assert (message.first("subject"), message.all("subject")) == ("", [])
     assert message.body == b"v=0\r\n"
     assert message.problems() == []
@@ -221,6 +222,13 @@ def test_lists_come_apart_with_respect_to_quotes(name: str) -> None:
         "(c, d) <sip:c@example.com>",
         "<sip:d@example.com>",
     ]
+
+
+def test_the_first_of_a_list_is_one_value() -> None:
+    message = read_message(OPTIONS + b"v: a;b=1 , c;b=2\r\nContact: ,\r\nDate: a, b\r\n\r\n", datagram=True)
+    for _ in range(2):
+        assert [message.first(name) for name in ("via", "contact", "date")] == ["a;b=1", "", "a, b"]
+        message.all("via")
 
 
 @pytest.mark.parametrize("name", ["date", "call-id", "from", "to", "subject", "user-agent", "www-authenticate"])

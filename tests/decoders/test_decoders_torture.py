@@ -72,13 +72,12 @@ VERDICTS: dict[str, tuple[Reason, ...]] = {
     "inv2543": VALID,
 }
 
-pytestmark = needs_corpus
-
 
 def message_named(name: str) -> SipMessage:
     return read_message((FOLDER / f"{name}.dat").read_bytes(), datagram=True)
 
 
+@needs_corpus
 def test_the_table_has_every_message_of_the_rfc() -> None:
     expected = json.loads((FOLDER / "expected.json").read_text())["messages"]
     assert {f"{name}.dat" for name in VERDICTS} == set(expected)
@@ -88,11 +87,13 @@ def test_the_table_has_every_message_of_the_rfc() -> None:
         assert bool(reasons) == {"valid": False, "invalid": True}.get(said["class"], bool(reasons)), name
 
 
+@needs_corpus
 @pytest.mark.parametrize("name", VERDICTS)
 def test_the_verdict_is_that_of_the_rfc(name: str) -> None:
     assert tuple(problem.reason for problem in message_named(name).problems()) == VERDICTS[name]
 
 
+@needs_corpus
 @pytest.mark.parametrize("name", VERDICTS)
 def test_broken_or_not_what_is_there_can_be_read(name: str) -> None:
     message = message_named(name)
@@ -107,6 +108,7 @@ def test_broken_or_not_what_is_there_can_be_read(name: str) -> None:
     assert message.all("via")
 
 
+@needs_corpus
 @pytest.mark.parametrize("name", VERDICTS)
 def test_three_readings_of_a_stream_are_one(name: str) -> None:
     """Whole, byte by byte, and with the start of a next message behind it."""
@@ -124,6 +126,7 @@ def reading_of(read: SipMessage | Malformed) -> tuple[object, ...]:
     return read.text, read.body, [(problem.reason, problem.offset) for problem in read.problems()]
 
 
+@needs_corpus
 def test_a_short_tortuous_invite() -> None:
     message = message_named("wsinv")
     assert (message.method, message.target) == ("INVITE", "sip:vivekg@chair-dnrc.example.com;unknownparam")
@@ -149,6 +152,7 @@ def test_a_short_tortuous_invite() -> None:
     assert message.body.startswith(b"v=0\r\n")
 
 
+@needs_corpus
 def test_a_wide_range_of_characters() -> None:
     message = message_named("intmeth")
     assert message.method == "!interesting-Method0123456789_*+`.%indeed'~" == message.cseq[1]
@@ -161,6 +165,7 @@ def test_a_wide_range_of_characters() -> None:
     assert message.first("extensionheader-!.%*+_`'~") == "\ufeff大停電"
 
 
+@needs_corpus
 def test_escapes_are_decoded_in_users_and_nowhere_else() -> None:
     message = message_named("esc01")
     assert parse_uri(message.target).user == "sips:user@example.com"
@@ -175,6 +180,7 @@ def test_escapes_are_decoded_in_users_and_nowhere_else() -> None:
     assert len(other.all("contact")) == 2
 
 
+@needs_corpus
 def test_what_the_rfc_says_of_single_messages() -> None:
     assert parse_address(message_named("lwsdisp").first("from")).display == "caller"
     assert len(message_named("longreq").all("via")) == 34
@@ -201,7 +207,40 @@ def test_what_the_rfc_says_of_single_messages() -> None:
     assert parse_uri(message_named("novelsc").target).scheme == "soap.beep"
 
 
+@needs_corpus
 def test_what_is_no_request_is_malformed() -> None:
     """`test.dat` is in the RFC's archive and not in its text."""
     with pytest.raises(Malformed):
         message_named("test")
+
+
+IPV6 = "2001:db8::9:1"
+
+
+@pytest.mark.parametrize(
+    ("target", "via", "host", "port", "verdict"),
+    [
+        pytest.param("[2001:db8::10]", f"[{IPV6}]", "2001:db8::10", None, VALID, id="4.1 a reference"),
+        pytest.param("2001:db8::10", f"[{IPV6}]", None, None, (Reason.BAD_SYNTAX,), id="4.2 no brackets"),
+        pytest.param("[2001:db8::10:5070]", f"[{IPV6}]", "2001:db8::10:5070", None, VALID, id="4.3 no port"),
+        pytest.param("[2001:db8::10]:5070", f"[{IPV6}]:5060", "2001:db8::10", 5070, VALID, id="4.4 a port"),
+        pytest.param(
+            "[2001:db8::10]", f"[{IPV6}];received={IPV6}", "2001:db8::10", None, VALID, id="4.5 bare received"
+        ),
+        pytest.param("[2001:db8::10]", IPV6, "2001:db8::10", None, (Reason.BAD_SYNTAX,), id="Via without brackets"),
+        pytest.param("[::ffff:192.0.2.10]", "[::ffff:192.0.2.2]", "::ffff:192.0.2.10", None, VALID, id="4.9 mapped"),
+    ],
+)
+def test_ipv6_as_rfc_5118_has_it(
+    target: str, via: str, host: str | None, port: int | None, verdict: tuple[Reason, ...]
+) -> None:
+    data = (
+        f"REGISTER sip:{target} SIP/2.0\r\nTo: <sip:user@example.com>\r\nFrom: <sip:user@example.com>;tag=81x2\r\n"
+        f"Via: SIP/2.0/UDP {via};branch=z9hG4bKas3-111\r\nCall-ID: x@[{IPV6}]\r\nCSeq: 98176 REGISTER\r\n"
+        f"Contact: <sip:caller@[{IPV6}]>\r\nContent-Length: 0\r\n\r\n"
+    )
+    message = read_message(data.encode(), datagram=True)
+    assert tuple(problem.reason for problem in message.problems()) == verdict
+    uri = parse_uri(message.target)
+    assert host is None or (uri.host, uri.port) == (host, port)
+    assert message.call_id == f"x@[{IPV6}]"
