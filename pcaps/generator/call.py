@@ -240,7 +240,7 @@ class Call:
         marks = {"offered": self.offered, "answered": self.answered}
         at = self.answered.at
         if method == "pstn" and self.last_key is not None:
-            marks["last_key"], at = self.last_key, self.last_key_at
+            marks["last_key"], at = self.last_key, self.last_key.at
         self.world.expect_join(
             Join(
                 call=self.call_id, subject=subject, method=method, verdict=verdict, uid=uid, key=key, at=at, marks=marks

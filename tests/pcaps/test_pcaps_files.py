@@ -76,7 +76,7 @@ def test_the_frames_of_a_join_show_it(story: Story) -> None:
         assert call in frames[numbers["offered"] - 1][1]
         assert b"SIP/2.0 200 OK" in frames[numbers["answered"] - 1][1]
         last = numbers.get("last_key", numbers["answered"])
-        assert abs(frames[last - 1][0] - join["joined_at"].timestamp()) < 1
+        assert abs(frames[last - 1][0] - join["joined_at"].timestamp()) < 0.000_01
 
 
 @each_story
