@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from heapq import heappop, heappush, heapreplace
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,13 +120,7 @@ class Capture:
             if reader is None:
                 return
             walker.limit = min(MAX_FRAME_BYTES, reader.snapshot())
-            for _, data in reader:
-                frame = walker.find(data)
-                if frame is None:  # libpcap reads this capture otherwise than we do
-                    walker.go_back()
-                    return
-                yield frame
-            walker.find(None)
+            yield from walker.follow(map(itemgetter(1), reader))
 
     @contextmanager
     def _opened(self) -> Iterator[Readable]:

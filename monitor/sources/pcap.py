@@ -1,7 +1,8 @@
 """pcap, the format of libpcap and tcpdump (draft-ietf-opsawg-pcap): either byte order, micro- and nanoseconds."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from struct import Struct
 
 from monitor.model.evidence import SECOND, Nanoseconds
@@ -94,44 +95,52 @@ class Pcap(Walker):
         if self._offset < len(self._buffer):
             raise self._cut_short("a frame's header", ahead)
 
-    def find(self, data: bytes | None) -> Frame | None:  # one loop, few calls: it runs once for every record
+    def follow(self, wanted: Iterable[bytes]) -> Iterator[Frame]:  # one loop, few calls: it runs once for every record
         """As the base says."""
-        if self._link is None and not self._can_begin():
-            return None
-        self._start = (self._buffer, self._offset, self._base, self.number, len(self._damage), ())
-        want = -1 if data is None else len(data)
-        unpack, ahead, limit = self._header.unpack_from, self._header_bytes, self.limit
-        wait, place, barrier = self._wait, -1, 0
-        while True:
-            buffer, offset, number = self._buffer, self._offset, self.number
-            whole, captured = len(buffer), 0
-            while offset + ahead <= whole:
-                seconds, fraction, captured, length = unpack(buffer, offset)
-                after = offset + ahead + captured
-                if captured == want and data is not None and buffer.startswith(data, offset + ahead):
-                    number += 1
-                    at = seconds * SECOND + fraction * self._unit
-                    self._offset, self.number, self._wait, self._last = after, number, wait, at
-                    self._found.add(want)
-                    return Frame(at, self.capture, number, self._link or 0, data, length)
-                if captured > limit or after > whole:
-                    break
-                if wait:
-                    wait -= 1
-                    number += 1
-                    place, offset = offset, after
-                    continue
-                if offset >= barrier:
-                    hidden = want == captured or want in self._strides.frames
-                    barrier = self._place_of(data, offset + ahead) - ahead if hidden else whole
-                count, place, offset, wait = self._strides.over(buffer, offset, after - offset, barrier)
-                number += count
-            self._offset, self.number, self._wait = offset, number, wait
-            if place >= 0:
-                self._last = self._time_at(place)
-            if captured > limit or not self._read_on_fast():
-                return None
-            place, barrier = -1, 0
+        if not self._can_begin():
+            return
+        link, capture, unit, limit, new = self._link, self.capture, self._unit, self.limit, tuple.__new__
+        unpack, ahead, strides = self._header.unpack_from, self._header_bytes, self._strides
+        buffer, offset, number, wait, barrier, last = self._buffer, self._offset, self.number, self._wait, 0, -1
+        whole = len(buffer)
+        for data in chain(wanted, (None,)):
+            want = -1 if data is None else len(data)
+            begin, before = self._base + offset, number
+            while True:
+                captured = 0
+                if (start := offset + ahead) <= whole:
+                    seconds, fraction, captured, length = unpack(buffer, offset)
+                    after = start + captured
+                    if captured == want and buffer.startswith(data or b"", start):
+                        self.number = number = number + 1
+                        self._offset = offset = after
+                        self._last = at = seconds * SECOND + fraction * unit
+                        self._found.add(want)
+                        last = -1
+                        if self.first is None:
+                            self.first = at
+                        yield new(Frame, (at, capture, number, link, data, length))
+                        break
+                    if captured <= limit and after <= whole:
+                        if wait:
+                            if not number:
+                                self.first = self._time_at(offset)
+                            wait -= 1
+                            number += 1
+                            last, offset = offset, after
+                            continue
+                        if offset >= barrier:
+                            hidden = want == captured or want in strides.frames
+                            barrier = self._place_of(data, start) - ahead if hidden else whole
+                        count, last, offset, wait = strides.over(buffer, offset, after - offset, barrier)
+                        number += count
+                        continue
+                self._stand(offset, number, wait, last)
+                if captured > limit or not self._read_on_fast():
+                    if data is not None:
+                        self._go_back(begin, before)
+                    return
+                buffer, offset, whole, barrier, last = self._buffer, self._offset, len(self._buffer), 0, -1
 
     def _can_begin(self) -> bool:
         """Whether the file's header is whole."""
@@ -139,10 +148,8 @@ class Pcap(Walker):
             self._begin()
         except Unfollowable:
             return False
-        if self._has(self._header_bytes):
-            self.first = self._time_at(self._offset)
         return True
 
-    def _time_at(self, offset: int) -> Nanoseconds:
+    def _time_at(self, offset: int) -> Nanoseconds | None:
         seconds, fraction, _, _ = self._header.unpack_from(self._buffer, offset)
         return int(seconds * SECOND + fraction * self._unit)

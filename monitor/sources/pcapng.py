@@ -1,7 +1,8 @@
 """pcapng, the format of Wireshark (draft-ietf-opsawg-pcapng): sections of blocks, interfaces of several link types."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -91,10 +92,13 @@ class Pcapng(Walker):
         """Whether an Enhanced Packet Block of these lengths is one that can be gone over."""
         return captured <= self.limit and captured + FRAME_AT + 4 <= size <= MAX_BLOCK_BYTES and not size & 3
 
-    def _resume(self, context: tuple[Any, ...]) -> None:
-        if context:
-            order, self._interfaces, known = context
+    def _go_back(self, place: int, number: int, context: tuple[Any, ...] | None = None) -> None:
+        """As the base does, and undo what blocks since then have told."""
+        super()._go_back(place, number)
+        if context is not None:
+            order, self._interfaces, known, harmed = context
             del self._interfaces[known:]
+            del self._damage[harmed:]
             if order != self._order:
                 self._speak(order)
                 self._strides = self._new_strides()
@@ -197,84 +201,72 @@ class Pcapng(Walker):
             self.first = at
         return Frame(at, self.capture, self.number, origin.link, body[data_at : data_at + captured], length)
 
-    def find(self, data: bytes | None) -> Frame | None:
+    def follow(self, wanted: Iterable[bytes]) -> Iterator[Frame]:  # one loop, few calls: it runs once for every block
         """As the base says."""
-        context = (self._order, self._interfaces, len(self._interfaces))
-        self._start = (self._buffer, self._offset, self._base, self.number, len(self._damage), context)
-        if self.first is None and (frame := self._first_frame()) is not None and frame.data == data:
-            return frame
-        while True:
-            frame = self._find_here(data)
-            if frame is not None:
-                return frame
-            if not self._is_at_other_block():
-                if self._is_at_unsound_block() or not self._read_on_fast():
-                    return None
-                continue
-            try:
-                frame = self._block()
-            except Unfollowable:
-                return None
-            if frame is not None and frame.data == data:
-                return frame
+        new, capture, limit = tuple.__new__, self.capture, self.limit
+        unpack, interfaces, strides = self._enhanced, self._interfaces, self._strides
+        buffer, offset, number, wait, barrier, last = self._buffer, self._offset, self.number, self._wait, 0, -1
+        whole = len(buffer)
+        for data in chain(wanted, (None,)):
+            want = -1 if data is None else len(data)
+            begin, before, context = self._base + offset, number, None
+            while True:
+                kind, sound = ENHANCED_PACKET, True
+                if (start := offset + FRAME_AT) <= whole:
+                    kind, size, interface, high, low, captured, length = unpack(buffer, offset)
+                    sound = kind == ENHANCED_PACKET and captured + 32 <= size <= MAX_BLOCK_BYTES and not size & 3
+                    sound = sound and captured <= limit and interface < len(interfaces)
+                    after = offset + size
+                    if sound and after <= whole:
+                        if captured == want and buffer.startswith(data or b"", start):
+                            self.number = number = number + 1
+                            self._offset = offset = after
+                            origin = interfaces[interface]
+                            self._last = at = origin.time_of(high, low)
+                            self._found.add(want)
+                            last = -1
+                            if self.first is None:
+                                self.first = at
+                            yield new(Frame, (at, capture, number, origin.link, data, length))
+                            break
+                        if wait:
+                            if not number:
+                                self.first = self._time_at(offset)
+                            wait -= 1
+                            number += 1
+                            last, offset = offset, after
+                            continue
+                        if offset >= barrier:
+                            hidden = want & 0xFF == captured & 0xFF or want in strides.frames
+                            barrier = self._place_of(data, start) - FRAME_AT if hidden else whole
+                        count, last, offset, wait = strides.over(buffer, offset, size, barrier)
+                        number += count
+                        continue
+                self._stand(offset, number, wait, last)
+                frame = None
+                if kind != ENHANCED_PACKET:
+                    context = context or (self._order, interfaces, len(interfaces), len(self._damage))
+                    sound, frame = self._pass_block()
+                elif sound:
+                    sound = self._read_on_fast()
+                if not sound:
+                    if data is not None:
+                        self._go_back(begin, before, context)
+                    return
+                unpack, interfaces, strides = self._enhanced, self._interfaces, self._strides
+                buffer, offset, number, whole, barrier = self._buffer, self._offset, self.number, len(self._buffer), 0
+                last = -1
+                if frame is not None and frame.data == data:
+                    yield frame
+                    break
 
-    def _find_here(self, data: bytes | None) -> Frame | None:  # few calls: it runs once for every Enhanced Packet Block
-        """The frame, if it is in one of the ordinary blocks that follow whole in the buffer; else past all of them."""
-        buffer, offset, number = self._buffer, self._offset, self.number
-        unpack, whole, interfaces = self._enhanced, len(buffer), self._interfaces
-        want, limit = -1 if data is None else len(data), self.limit
-        wait, place, barrier = self._wait, -1, 0
-        while offset + FRAME_AT <= whole:
-            kind, size, interface, high, low, captured, length = unpack(buffer, offset)
-            after = offset + size
-            if kind != ENHANCED_PACKET or after > whole or captured > limit or captured + 32 > size or size & 3:
-                break
-            if interface >= len(interfaces) or size > MAX_BLOCK_BYTES:
-                break
-            if captured == want and data is not None and buffer.startswith(data, offset + FRAME_AT):
-                number += 1
-                origin = interfaces[interface]
-                at = origin.time_of(high, low)
-                self._offset, self.number, self._wait, self._last = after, number, wait, at
-                self._found.add(want)
-                return Frame(at, self.capture, number, origin.link, data, length)
-            if wait:
-                wait -= 1
-                number += 1
-                place, offset = offset, after
-                continue
-            if offset >= barrier:
-                hidden = want & 0xFF == captured & 0xFF or want in self._strides.frames
-                barrier = self._place_of(data, offset + FRAME_AT) - FRAME_AT if hidden else whole
-            count, place, offset, wait = self._strides.over(buffer, offset, size, barrier)
-            number += count
-        self._offset, self.number, self._wait = offset, number, wait
-        if place >= 0:
-            _, _, interface, high, low, _, _ = unpack(buffer, place)
-            if interface < len(interfaces):
-                self._last = interfaces[interface].time_of(high, low)
-        return None
-
-    def _first_frame(self) -> Frame | None:
-        """Past the first frame, and all blocks before it."""
-        frame = None
+    def _pass_block(self) -> tuple[bool, Frame | None]:
+        """Whether there was a whole block to pass, and its frame, if it has one."""
         try:
-            while frame is None and self._has(1):
-                frame = self._block()
+            return True, self._block()
         except Unfollowable:
-            return None
-        return frame
+            return False, None
 
-    def _is_at_other_block(self) -> bool:
-        """Whether a block of another kind than Enhanced Packet begins here, as far as the buffer tells."""
-        if len(self._buffer) - self._offset < LEAST_BLOCK_BYTES:
-            return False
-        kind, _ = self._two(self._buffer, self._offset)
-        return bool(kind != ENHANCED_PACKET)
-
-    def _is_at_unsound_block(self) -> bool:
-        """Whether the packet block here is one that only `frames` can judge."""
-        if len(self._buffer) - self._offset < FRAME_AT:
-            return False
-        _, size, interface, _, _, captured, _ = self._enhanced(self._buffer, self._offset)
-        return not self._is_sound(size, captured) or interface >= len(self._interfaces)
+    def _time_at(self, offset: int) -> Nanoseconds | None:
+        _, _, interface, high, low, _, _ = self._enhanced(self._buffer, offset)
+        return self._interfaces[interface].time_of(high, low) if interface < len(self._interfaces) else self._last

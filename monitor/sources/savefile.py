@@ -1,14 +1,14 @@
 """Savefiles, frame by frame: the plain bytes of one capture come in, its frames go out, and where it is broken.
 
 A *walker* goes from record to record. It can ask of each frame whether it is wanted (`frames`), or follow somebody who
-reads the same file faster and gives only the wanted bytes (`find`): libpcap filters in C, but tells neither frame
+reads the same file faster and gives only the wanted bytes (`follow`): libpcap filters in C, but tells neither frame
 numbers nor exact times, and stops at the first damage.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 from monitor.model.evidence import Nanoseconds
 from monitor.model.packets import Frame
@@ -64,7 +64,7 @@ class Walker(ABC):
         """`head` holds the first bytes of the stream, already read."""
         self.capture = capture
         self.limit = MAX_FRAME_BYTES
-        """Longer frames are not found; set lower where the one who is followed cuts them."""
+        """Longer frames are not followed; set lower where the one who is followed cuts them."""
         self.number = 0
         """Of the last frame passed."""
         self.first: Nanoseconds | None = None
@@ -75,9 +75,9 @@ class Walker(ABC):
         self._last: Nanoseconds | None = None
         self._damage: list[Damage] = []
         self._strides = self._new_strides()
-        self._wait = 0
+        self._wait = 1
+        """Frames to go one by one before more are tried: the first one always."""
         self._found: set[int] = set()
-        self._start: tuple[bytes, int, int, int, int, tuple[Any, ...]] = (head, 0, 0, 0, 0, ())
 
     @property
     def last(self) -> Nanoseconds | None:
@@ -100,18 +100,11 @@ class Walker(ABC):
                 self._harmed(self._stream.trouble)
 
     @abstractmethod
-    def find(self, data: bytes | None) -> Frame | None:
-        """The next frame that has exactly these bytes, going over all before it; without bytes, over all that follow.
+    def follow(self, wanted: Iterable[bytes]) -> Iterator[Frame]:
+        """The next frame that has exactly these bytes, for each in turn; behind the last, over all that are ordinary.
 
-        None where the capture ends or holds what only `frames` can judge; the walker stands there.
+        Ends where the capture does, or before what only `frames` can judge: one behind the other they give all.
         """
-
-    def go_back(self) -> None:
-        """Stand where `find` last began."""
-        self._buffer, self._offset, self._base, self.number, harmed, context = self._start
-        del self._damage[harmed:]
-        self._resume(context)
-        self._stream.seek(self._base + len(self._buffer))
 
     @abstractmethod
     def _frames(self, wants: Wants) -> Iterator[Frame]: ...
@@ -123,8 +116,20 @@ class Walker(ABC):
     def _sample(self) -> Iterator[Lengths]:
         """The lengths of the records from here, as far as they are ordinary and whole in the buffer."""
 
-    def _resume(self, context: tuple[Any, ...]) -> None:  # noqa: B027  # pcap has none
-        """Take a record to mean what it meant then."""
+    @abstractmethod
+    def _time_at(self, offset: int) -> Nanoseconds | None:
+        """The time of the record that is whole there in the buffer."""
+
+    def _stand(self, offset: int, number: int, wait: int, last: int) -> None:
+        """Take over where a loop has come to, `last` being where the last frame's record begins, or -1."""
+        self._offset, self.number, self._wait = offset, number, wait
+        if last >= 0:
+            self._last = self._time_at(last)
+
+    def _go_back(self, place: int, number: int) -> None:
+        """Stand at this place in the capture again, before any frame later than this number."""
+        self._stream.seek(place)
+        self._buffer, self._offset, self._base, self.number = b"", 0, place, number
 
     def _has(self, size: int) -> bool:
         """Whether so many bytes are in the buffer from here, reading on where they are not yet."""
