@@ -7,6 +7,7 @@ from typing import Final
 
 from monitor.decoders.media import CallMedia, Side
 from monitor.model.evidence import HOUR, MINUTE, SECOND, Evidence, Nanoseconds
+from monitor.model.packets import Flow, source_of
 
 MAX_CALLS = 65_536
 """A large trunk carries some 10,000 calls at once; under a flood of false ones the table takes about 60 MiB."""
@@ -62,6 +63,7 @@ class Call:
         "forwarded",
         "frame",
         "gone",
+        "hops",
         "id",
         "life",
         "media",
@@ -73,19 +75,18 @@ class Call:
         "requests",
         "sdp",
         "seen",
-        "sources",
         "state",
         "target",
     )
 
-    def __init__(self, call_id: str, number: int, source: bytes, target: str, caller_tag: str) -> None:
+    def __init__(self, call_id: str, number: int, hop: Flow, target: str, caller_tag: str) -> None:
         self.id = call_id
         self.state = OFFERED
         self.number = number
         """CSeq of the latest INVITE that asks for the call itself."""
         self.target = target
-        self.sources: tuple[bytes, ...] = (source,)
-        """Addresses from which that INVITE came: one for each hop that was captured."""
+        self.hops: tuple[Flow, ...] = (hop,)
+        """On which that INVITE was captured."""
         self.caller_tags: tuple[str, ...] = (caller_tag,)
         self.branches: tuple[str, ...] = ()
         """Via branches of those INVITEs: the ACK of a refusal has the same, the ACK of an answer another."""
@@ -124,7 +125,7 @@ class Call:
         """Who sends a request whose From has this tag."""
         if not tag:
             # Before RFC 3261 a From needed no tag.
-            return "caller" if source in self.sources else "callee"
+            return "caller" if any(source_of(hop) == source for hop in self.hops) else "callee"
         return "caller" if tag in self.caller_tags else "callee"
 
     def is_new(self, request: str) -> bool:
@@ -140,12 +141,12 @@ class Call:
         known[request] = None
         return True
 
-    def add_caller(self, tag: str, source: bytes, branch: str) -> None:
+    def add_caller(self, tag: str, hop: Flow, branch: str) -> None:
         """The INVITE was seen on one more hop, or once more with credentials."""
         if tag not in self.caller_tags:
             self.caller_tags = (*self.caller_tags[-MAX_TAGS:], tag)
-        if source not in self.sources:
-            self.sources = (*self.sources[-MAX_TAGS:], source)
+        if hop not in self.hops:
+            self.hops = (*self.hops[-MAX_TAGS:], hop)
         if branch not in self.branches:
             self.branches = (*self.branches[-MAX_TAGS:], branch)
 

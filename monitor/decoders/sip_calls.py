@@ -29,7 +29,7 @@ from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffe
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.meetings import Method
 from monitor.model.oddities import Malformed, Oddity, Reason
-from monitor.model.packets import Packet, destination_of, evidence_of, source_of, text_of
+from monitor.model.packets import Packet, destination_of, evidence_of, reverse_of, source_of, text_of
 
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
@@ -88,8 +88,7 @@ class SipCalls:
         if call is None:
             return self._offer(message, packet)
         number = _number_of(message)
-        source = source_of(packet.flow)
-        if number == call.number and source in call.sources and not call.rebuilt:
+        if number == call.number and packet.flow in call.hops and not call.rebuilt:
             return NOTHING
         within = bool(tag_of(message.first("to")))
         if call.state is OVER:
@@ -97,20 +96,19 @@ class SipCalls:
             return NOTHING if within else self._offer(message, packet)
         if within:
             return self._in_dialog(message, packet)
-        return self._once_more(call, number, source, message, packet)
+        return self._once_more(call, number, message, packet)
 
-    def _once_more(
-        self, call: Call, number: int, source: bytes, message: SipMessage, packet: Packet
-    ) -> tuple[Decoded, ...]:
+    def _once_more(self, call: Call, number: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """An INVITE for a call that was offered: on its next hop, with credentials, or after a refusal."""
-        if number > call.number and source in call.sources and message.target != call.target and not call.redirected:
+        same_caller = source_of(packet.flow) == source_of(call.hops[0])
+        if same_caller and number > call.number and message.target != call.target and not call.redirected:
             # Another target by the same caller is another call, or all but the first of a search would be hidden.
             if call.state is not ANSWERED:
                 return self._offer(message, packet)
             what = "an INVITE for another target under the Call-ID of a call that goes on"
             return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)), *self._offer(message, packet))
         call.number = max(number, call.number)
-        call.add_caller(tag_of(message.first("from")), source, branch_of(message.first("via")))
+        call.add_caller(tag_of(message.first("from")), packet.flow, branch_of(message.first("via")))
         odd = self._media.announce(call, "caller", message, packet)
         asserted = asserted_in(message)
         better = bool(asserted) and asserted != call.asserted and call.state is not ANSWERED
@@ -128,7 +126,7 @@ class SipCalls:
         call = Call(
             _call_id_of(message),
             _number_of(message),
-            source_of(packet.flow),
+            packet.flow,
             message.target,
             tag_of(message.first("from")),
         )
@@ -140,7 +138,7 @@ class SipCalls:
             *evicted,
             offered,
             *self._media.announce(call, "caller", message, packet),
-            *_broken_cseq(message, packet),
+            *_broken_in(message, packet),
         )
 
     def _begin(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
@@ -294,7 +292,7 @@ class SipCalls:
     ) -> tuple[Call, tuple[Decoded, ...]]:
         """The call as its answer tells of it, for a capture that began too late or saw one direction only."""
         to = uri_of(message.first("to"))
-        call = Call(message.call_id, number, destination_of(packet.flow), to, caller)
+        call = Call(message.call_id, number, reverse_of(packet.flow), to, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)
         display, uri = party_in(message.first("from"))
@@ -362,12 +360,17 @@ def _number_of(message: SipMessage) -> int:
         return 0
 
 
-def _broken_cseq(message: SipMessage, packet: Packet) -> tuple[Oddity, ...]:
-    """What is wrong with the CSeq of a request."""
+def _broken_in(message: SipMessage, packet: Packet) -> tuple[Oddity, ...]:
+    """What is wrong with a request and matters to its call; `SipMessage.problems` knows much more, at its price."""
+    found: list[Malformed] = []
     try:
-        _, method = message.cseq
+        if message.cseq[1] != message.method:
+            found.append(Malformed(Reason.CONFLICT, 0, "CSeq names another method"))
     except Malformed as error:
-        return (oddity_of(packet, "sip", error),)
-    if method != message.method:
-        return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, "CSeq names another method")),)
-    return ()
+        found.append(error)
+    if message.version != "2.0":
+        found.append(Malformed(Reason.UNSUPPORTED, 0, "a version of SIP that is not 2.0"))
+    length = message.first("content-length")
+    if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > len(message.text) - message.body_at:
+        found.append(Malformed(Reason.BAD_LENGTH, message.body_at, "Content-Length is larger than the body"))
+    return tuple(oddity_of(packet, "sip", error) for error in found)

@@ -73,7 +73,8 @@ class SipKeys:
         via = KeySource.INFO if message.method == "INFO" else KeySource.KPML if package == "kpml" else KeySource.NOTIFY
         if call.media is None:
             call.media = CallMedia(call.id)
-        path = via.encode()
+        # Two subscribers are told the same keys, each in a dialog of its own.
+        path = f"{via} {message.call_id}".encode()
         return tuple(
             DigitDialled(at=packet.at, evidence=evidence_of(packet), call=call.id, digit=key, by=side, via=via)
             for key in keys

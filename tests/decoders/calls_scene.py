@@ -124,8 +124,7 @@ def rtp(event: int, timestamp: int, *, end: bool = False, pt: int = 101, ssrc: i
 class Step:
     """One message of a flow of an RFC, ready for the wire."""
 
-    def __init__(self, kind: str, title: str, text: str) -> None:
-        self.kind = kind
+    def __init__(self, title: str, text: str) -> None:
         self.title = title
         head, _, body = text.strip("\n").partition("\n\n")
         body = body.replace("\n", "\r\n") + "\r\n" if body.strip() else ""
@@ -134,14 +133,14 @@ class Step:
 
     @property
     def ends(self) -> bytes:
-        """Addresses made of the names in the title: `F1 INVITE Alice -> Proxy 1`."""
-        found = re.search(r"(\S+(?: \d)?) -> (\S+(?: \d)?)", self.title)
-        names = found.groups() if found else ("Alice", "Bob")
-        return flow(*(f"192.0.2.{sum(name.encode()) % 250 + 1}" for name in names))
+        """Addresses made of the host in the topmost Via: who sends a request there, and is sent its answers."""
+        found = re.search(rb"\nVia: *SIP/2.0/\w+ +([^;:\s]+)", self.payload)
+        asker = f"192.0.2.{sum(found[1]) % 250 + 1 if found else 1}"
+        return flow("198.51.100.1", asker) if self.payload.startswith(b"SIP/") else flow(asker, "198.51.100.1")
 
 
 def steps_of(path: Path) -> list[Step]:
     """The SIP messages of a flow, in order; repetitions that the RFC does not print are left out."""
     parts = re.split(r"(?m)^==== (\S+) ?(.*)$", path.read_text())[1:]
     triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
-    return [Step(kind, title, text) for kind, title, text in triples if kind == "sip"]
+    return [Step(title, text) for kind, title, text in triples if kind == "sip" or "SIP/2.0" in text[:200]]

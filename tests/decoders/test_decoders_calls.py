@@ -283,6 +283,12 @@ def test_a_refresh_keeps_a_call_alive(line: Line) -> None:
         pytest.param(invite().replace(b"CSeq: 1 INVITE\r\n", b""), Reason.MISSING, ["CallOffered"], id="no CSeq"),
         pytest.param(invite().replace(b"CSeq:", b"CSeq"), Reason.MISSING, ["CallOffered"], id="CSeq without colon"),
         pytest.param(invite().replace(b"1 INVITE", b"1 BYE"), Reason.CONFLICT, ["CallOffered"], id="another method"),
+        pytest.param(
+            invite(body=sdp()).replace(b"Length: ", b"Length: 9"), Reason.BAD_LENGTH, ["CallOffered"], id="length"
+        ),
+        pytest.param(
+            invite().replace(b"SIP/2.0\r\nVia", b"SIP/7.0\r\nVia"), Reason.UNSUPPORTED, ["CallOffered"], id="version"
+        ),
         pytest.param(invite(call=""), Reason.MISSING, [], id="no Call-ID"),
         pytest.param(answer(200).replace(b"CSeq: 1", b"CSeq: x"), Reason.BAD_SYNTAX, [], id="answer with broken CSeq"),
     ],
