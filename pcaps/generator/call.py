@@ -130,7 +130,7 @@ class Call:
         frames = self._answer(
             self._invited(), 200, extra, self._sdp("callee", **sdp), contact=True, focus=";isfocus" if focus else ""
         )
-        self.answered = self.answered or frames[-1]
+        self.answered = self.answered or frames[0]
         self._acknowledge()
         return self
 

@@ -46,6 +46,8 @@ class Alert:
     uid: str
     why: str
     marks: tuple[Mark, ...]
+    open: bool = False
+    """Whether the rules leave open which of several subjects is named."""
 
 
 @dataclass(slots=True)
@@ -84,6 +86,7 @@ def _alert(table: str, alert: Alert) -> str:
             f"rule = {quoted(alert.rule)}",
             f"severity = {quoted(alert.severity)}",
             f"subject = {quoted(alert.subject)}",
+            f"subject_is_open = {str(alert.open).lower()}",
             f"uid = {quoted(alert.uid)}",
             f"why = {quoted(alert.why)}",
             f"frames = {sorted({number_of(mark) for mark in alert.marks})}",

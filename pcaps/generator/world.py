@@ -112,9 +112,10 @@ class World:
         why: str,
         marks: Sequence[Mark],
         further: bool = False,
+        open: bool = False,  # noqa: A002
     ) -> None:
         """Says that this alert must be raised."""
-        alert = Alert(rule=rule, severity=severity, subject=subject, uid=uid, why=why, marks=tuple(marks))
+        alert = Alert(rule=rule, severity=severity, subject=subject, uid=uid, why=why, marks=tuple(marks), open=open)
         (self.labels.further if further else self.labels.alerts).append(alert)
 
     def expect_join(self, join: Join) -> None:

@@ -105,8 +105,8 @@ def _guesses(world: World, who: Party, at: str, *pins: str) -> Call:
     return dial_in(world, who, at, NUMBER, "#", *(f"{pin}#" for pin in pins))
 
 
-def _guessed(world: World, subject: str, why: str, *calls: Call) -> None:
-    must_alert(world, "pin-bruteforce", "high", subject, POLICY_MEETING, why, *calls)
+def _guessed(world: World, subject: str, why: str, *calls: Call, open: bool = False) -> None:  # noqa: A002
+    must_alert(world, "pin-bruteforce", "high", subject, POLICY_MEETING, why, *calls, open=open)
 
 
 def one_caller_guesses(world: World) -> None:
@@ -126,7 +126,9 @@ def many_callers_guess(world: World) -> None:
             asserted=(f"sip:+3120555018{n}@192.0.2.10;user=phone",),
         )
         calls.append(_guesses(world, who, f"10:{5 + 8 * n:02}", pin).hang_up(after=3))
-    _guessed(world, "", "five wrong PINs for one meeting within an hour, by five callers", *calls)
+    _guessed(
+        world, "tel:+31205550180", "five wrong PINs for one meeting within an hour, by five callers", *calls, open=True
+    )
 
 
 def guessed_at_last(world: World) -> None:

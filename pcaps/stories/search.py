@@ -22,8 +22,8 @@ NUMBER = f"{POLICY_MEETING.number}#"
 ALL_KEYS = (NUMBER, "#", f"{PIN}#")
 
 
-def _found(world: World, subject: str, why: str, *calls: Call) -> None:
-    must_alert(world, "meeting-enumeration", "high", subject, None, why, *calls)
+def _found(world: World, subject: str, why: str, *calls: Call, open: bool = False) -> None:  # noqa: A002
+    must_alert(world, "meeting-enumeration", "high", subject, None, why, *calls, open=open)
 
 
 def _tried(world: World, who: Party, at: str, *numbers: str) -> Call:
@@ -59,7 +59,13 @@ def by_sip_address_under_many_names(world: World) -> None:
         _called(world, sip_user(f"{name}@{SITE}", vouched=False), number, f"10:0{n}:11")
         for n, (name, number) in enumerate(zip(("anna", "1000", "guest", "zaal", "test", "x7"), numbers, strict=True))
     ]
-    _found(world, "", "one address called six SIP addresses in vain, under a new name each time", *calls)
+    _found(
+        world,
+        "ip:203.0.113.66",
+        "one address called six SIP addresses in vain, each time by a new name",
+        *calls,
+        open=True,
+    )
 
 
 def by_many_sources(world: World) -> None:
@@ -69,7 +75,13 @@ def by_many_sources(world: World) -> None:
         _tried(world, phone(f"+3120555018{n}", spelled=f"020555018{n}"), f"10:{5 + 6 * n:02}", number)
         for n, number in enumerate(numbers)
     ]
-    _found(world, "", "six nearly consecutive meeting numbers were tried in vain, from six telephones", *calls)
+    _found(
+        world,
+        "tel:+31205550180",
+        "six nearly consecutive meeting numbers were tried in vain, from six telephones",
+        *calls,
+        open=True,
+    )
 
 
 def low_and_slow(world: World) -> None:

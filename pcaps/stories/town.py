@@ -273,11 +273,22 @@ def sip_in(world: World, who: Party, event: Event, at: str, *path: Host) -> Call
 
 
 def must_alert(
-    world: World, rule: str, severity: str, subject: str, event: Event | None, why: str, *calls: Call
+    world: World,
+    rule: str,
+    severity: str,
+    subject: str,
+    event: Event | None,
+    why: str,
+    *calls: Call,
+    open: bool = False,  # noqa: A002
 ) -> None:
-    """Says that this alert must be raised, shown by these calls; an empty subject is one that the rule leaves open."""
+    """Says that this alert must be raised, shown by these calls.
+
+    `open`: the rules leave open which of several subjects is named. Then `subject` is that of the first of a campaign,
+    the younger of two legs, or the address behind invented names.
+    """
     marks = [mark for call in calls for mark in call.shown()]
-    world.expect_alert(rule, severity, subject, uid=event.uid if event else "", why=why, marks=marks)
+    world.expect_alert(rule, severity, subject, uid=event.uid if event else "", why=why, marks=marks, open=open)
 
 
 def uninvited(world: World, subject: str, event: Event, call: Call, why: str = "") -> None:

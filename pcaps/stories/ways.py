@@ -90,7 +90,7 @@ def secret_in_the_description(world: World) -> None:
     carla = joined(sip_in(world, CARLA_SIP, SECRET, "09:59"), CARLA_ADDRESS, SECRET, method="sip")
     carla.until("10:55").hang_up()
     why = "the marking Stg. GEHEIM ranks above Dep.V., the platform's limit, and people joined"
-    must_alert(world, "classification-exceeds-platform", "critical", "", SECRET, why, bram, carla)
+    must_alert(world, "classification-exceeds-platform", "critical", BRAM_ADDRESS, SECRET, why, bram, carla, open=True)
 
 
 def marking_in_the_title(world: World) -> None:
@@ -98,7 +98,7 @@ def marking_in_the_title(world: World) -> None:
     call = dial_in(world, caller("carla"), "09:58", f"{MARKED.number}#", "#", f"{PIN}#")
     joined(call, tel("carla"), MARKED).until("10:55").hang_up()
     why = "the marking Stg. CONFIDENTIEEL ranks above Dep.V., the platform's limit, and somebody joined"
-    must_alert(world, "classification-exceeds-platform", "critical", "", MARKED, why, call)
+    must_alert(world, "classification-exceeds-platform", "critical", tel("carla"), MARKED, why, call, open=True)
 
 
 def words_that_contain_a_marking(world: World) -> None:
@@ -138,8 +138,8 @@ def telephone_and_sip_client(world: World) -> None:
     first.until("10:50").hang_up()
     second = joined(dial_in(world, caller("carla"), "10:10", *ALL_KEYS), tel("carla"), POLICY_MEETING)
     second.until("10:40").hang_up()
-    why = "two admitted legs of one person overlap for half an hour; which of the two is named is left open"
-    must_alert(world, "duplicate-identity", "medium", "", POLICY_MEETING, why, first, second)
+    why = "two admitted legs of one person overlap for half an hour"
+    must_alert(world, "duplicate-identity", "medium", tel("carla"), POLICY_MEETING, why, first, second, open=True)
 
 
 def app_and_call_me(world: World) -> None:
@@ -148,8 +148,8 @@ def app_and_call_me(world: World) -> None:
     app.until("10:50").hang_up()
     audio = _called_by_the_bridge(world, "bram", "09:59")
     audio.until("10:49").hang_up()
-    why = "an app and the call that the bridge made to the same person; which of the two is named is left open"
-    must_alert(world, "duplicate-identity", "low", "", POLICY_MEETING, why, app, audio)
+    why = "an app and the call that the bridge made to the same person"
+    must_alert(world, "duplicate-identity", "low", tel("bram"), POLICY_MEETING, why, app, audio, open=True)
 
 
 def _called_by_the_bridge(world: World, who: str, at: str) -> Call:
@@ -235,7 +235,7 @@ def _two_legs(world: World, *, session: str | None) -> None:
     for keys in ALL_KEYS:
         outer.keys(keys, gap=0.25)
         inner.relay(outer)
-    joined(inner, tel("carla"), POLICY_MEETING)
+    joined(outer, tel("carla"), POLICY_MEETING)
     outer.until("10:50").hang_up()
     inner.now = outer.now
     inner.hang_up(after=0.01)
