@@ -30,7 +30,7 @@ from monitor.model.policy import Policy
 from monitor.platforms.addresses import Addresses, Entrance, number_ref
 from monitor.platforms.atlas import Atlas
 from monitor.platforms.catalog import Platform, known_platforms
-from monitor.platforms.dial_in import Keypad
+from monitor.platforms.dial_in import Keypad, Stranger
 
 if TYPE_CHECKING:
     from monitor.platforms.texts import Texts
@@ -45,10 +45,6 @@ EXPIRY: Nanoseconds = 6 * HOUR
 """A dial-in without a key for so long presses no more that matter."""
 MAX_STRANGERS = 16_384
 """Calls to unknown numbers in which keys are pressed."""
-LONG_NUMBER = 7
-"""Digits from which on what was entered at an unknown number may be a meeting's."""
-MAX_KEYS = 24
-"""Of one group at an unknown number."""
 
 T = TypeVar("T")
 
@@ -75,7 +71,7 @@ class Platforms:
         self._addresses = Addresses(self._atlas, self._knows)
         self._offered: dict[str, tuple[Nanoseconds, Entrance]] = {}
         self._dial_ins: dict[str, tuple[Nanoseconds, Keypad]] = {}
-        self._strangers: dict[str, tuple[Nanoseconds, tuple[str, bool]]] = {}
+        self._strangers: dict[str, tuple[Nanoseconds, Stranger]] = {}
         self._reader: Texts | None = None
 
     def read_text(self, text: str) -> MeetingText:
@@ -221,26 +217,21 @@ class Platforms:
         )
 
     def _press_at_stranger(self, event: DigitDialled) -> Iterable[SignallingEvent]:
-        """A key at a number that is nobody's we know: a bank's voice as well as a bridge's, so it is read for a
-        meeting of the calendars and for nothing else.
-        """
-        _, (group, counted) = self._strangers.pop(event.call, (0, ("", False)))
-        if event.digit != "#":
-            self._keep(
-                self._strangers, MAX_STRANGERS, event.call, event.at, ((group + event.digit)[:MAX_KEYS], counted)
-            )
-            return ()
-        number = group.rpartition("*")[2]
-        if len(number) >= LONG_NUMBER and not counted:
+        """A key at an unknown number: read for a meeting of the calendars and for nothing else, which stays here."""
+        found = self._strangers.pop(event.call, None)
+        stranger = found[1] if found else Stranger()
+        number = stranger.press(event.digit)
+        if number and not stranger.seen:
+            stranger.seen = True
             self.counts["unknown_bridges"] += 1
-            counted = True
-        for platform in self._atlas.platforms.values() if len(number) >= LONG_NUMBER else ():
+        for platform in self._atlas.platforms.values() if number else ():
             if len(number) in platform.dial_in.number and self._knows(number_ref(platform, number)):
-                keypad = self._pick_up(event.call, event.at, Entrance(platform, ""))
+                entrance = Entrance(platform, "")
+                keypad = self._pick_up(event.call, event.at, entrance)
                 for key in number:
                     keypad.press(key)
-                return (self._reached(event, Entrance(platform, "")), self._pressed(event, keypad))
-        self._keep(self._strangers, MAX_STRANGERS, event.call, event.at, ("", counted))
+                return (self._reached(event, entrance), self._pressed(event, keypad))
+        self._keep(self._strangers, MAX_STRANGERS, event.call, event.at, stranger)
         return ()
 
     def _pick_up(self, call: str, at: Nanoseconds, entrance: Entrance) -> Keypad:

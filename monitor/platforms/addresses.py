@@ -20,6 +20,8 @@ MAX_USER = 256
 SCHEMES = ("sip:", "sips:", "tel:", "h323:")
 SECRET_BEHIND = re.compile(r"((?:##)?\+?[0-9]{1,32})[.*#,pw].*", re.ASCII | re.DOTALL)
 """Digits, and behind them what a bridge would take for a PIN."""
+BEHIND_ANYWHERE = re.compile(r"[0-9]{3,32}\*|[0-9]{9,32}\.", re.ASCII)
+"""What is so likely a number with a PIN behind it that the host does not matter."""
 SECRET_NAME = re.compile(r"pin|pass|pwd|token|code|postd", re.IGNORECASE)
 """Parameters that hold a secret; `postd` has the keys that a telephone presses once it is through (RFC 2806)."""
 ESCAPES = re.compile(r"(?:%[0-9a-f]{2})+", re.IGNORECASE)
@@ -164,7 +166,7 @@ class Addresses:
         user = uri.user if homes else user.partition(":")[0] if at else user  # sip:user:password@host
         if kept:
             user = kept
-        elif homes or "," in user or "#" in user:
+        elif homes or "," in user or "#" in user or BEHIND_ANYWHERE.match(user):
             user = SECRET_BEHIND.sub(r"\1", user.partition(",")[0], count=1)
         parameters = _harmless(";" + parameters) if parameters else ""
         return f"{scheme}{colon}{user}{parameters}{at}{_harmless(tail.partition('?')[0] if homes else tail)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import ip_address
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Atlas:
 
     def at_bridge(self, address: str) -> Platform | None:
         """The platform whose bridge has this address, by the policy or by what is public."""
-        return self._bridges.get(address)
+        return self._bridges.get(bare(address) if ":" in address else address)
 
     def by_number(self, dialled: str) -> Platform | None:
         """The platform that one reaches by dialling this, in any spelling of an access number."""
@@ -93,8 +94,12 @@ class Atlas:
 
 
 def bare(address: str) -> str:
-    """An address or host as it is compared: lower case, an IPv6 address without its brackets."""
-    return address.strip("[]").lower()
+    """An address or host as it is compared: lower case, an IPv6 address in its shortest form and without brackets."""
+    host = address.strip("[]").lower()
+    try:
+        return str(ip_address(host)) if ":" in host else host
+    except ValueError:
+        return host
 
 
 def _with_policy(policy: Policy) -> dict[str, Platform]:

@@ -101,8 +101,6 @@ class DialIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What ends a number for which no `#` was pressed: only `#`, or that its length is reached."""
     commands: tuple[str, ...] = ()
     """Keys that do something in the meeting and enter nothing: `*6`."""
-    tries: int = 3
-    """How often the voice asks again before it hangs up."""
 
     @property
     def words(self) -> str:

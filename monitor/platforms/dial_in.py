@@ -15,6 +15,9 @@ MAX_GROUP = 32
 MAX_SLOTS = 64
 """Groups of one attempt that are told: a bridge hangs up after three to ten."""
 
+STRANGE_NUMBER = range(7, 14)
+"""Digits of what may be a meeting's number, where nothing else shows that it is one."""
+
 DIGITS = frozenset("0123456789")
 
 Knows = Callable[[MeetingRef], bool]
@@ -119,6 +122,29 @@ class Keypad:
         is_host = "*" in group and grammar.star == "host"
         state = SlotState.WRONG if told and not is_host else SlotState.FILLED
         return Slot(state=state, length=length - (len(group) - len(digits)))
+
+
+class Stranger:
+    """One caller at a number that is nobody's we know: a bank's voice as well as a bridge's."""
+
+    __slots__ = ("_group", "seen")
+
+    def __init__(self) -> None:
+        self._group = ""
+        self.seen = False
+        """A long number was entered here, as at a bridge."""
+
+    def __repr__(self) -> str:
+        return f"Stranger(seen={self.seen})"
+
+    def press(self, key: str) -> str:
+        """The next key; at a `#` what may be a meeting's number, and otherwise nothing."""
+        if key != "#":
+            self._group = (self._group + key)[:MAX_GROUP]
+            return ""
+        number = self._group.rpartition("*")[2]
+        self._group = ""
+        return number if number.isdigit() and len(number) in STRANGE_NUMBER else ""
 
 
 def number_in(group: str, grammar: DialIn) -> str:

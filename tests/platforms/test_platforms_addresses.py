@@ -215,8 +215,8 @@ def test_what_leads_nearer_wins(event: CallOffered, told: str) -> None:
 
 
 def test_a_bridge_has_an_ipv6_address() -> None:
-    stage = Platforms(Policy(site=Site(bridges={"2001:DB8::5": "generic"})), number_text=number_text)
-    assert goal_of(stage, offered("sip:71234@[2001:db8::5]:5060")) == "generic number:71234"
+    stage = Platforms(Policy(site=Site(bridges={"2001:DB8:0:0::5": "generic"})), number_text=number_text)
+    assert goal_of(stage, offered("sip:71234@[2001:db8:0::5]:5060")) == "generic number:71234"
     assert goal_of(stage, offered("sip:71234@example.com", sent_to="2001:db8::5")) == "generic number:71234"
 
 
@@ -241,6 +241,9 @@ def test_a_policy_that_names_an_unknown_platform_is_wrong() -> None:
         ("tel:+31205550100;postd=pp27311234567p4711", "tel:+31205550100"),
         ("sip:1123456789.ministry@m.webex.com", "sip:1123456789.ministry@m.webex.com"),
         ("sip:jan.4711@pbx.example.com", "sip:jan.4711@pbx.example.com"),
+        ("sip:81500000000.471147@pbx.example.com", "sip:81500000000@pbx.example.com"),
+        ("sip:71234*4711@pbx.example.com", "sip:71234@pbx.example.com"),
+        ("sip:*21*1000@pbx.example.com", "sip:*21*1000@pbx.example.com"),
         ("sip:192.0.2.1", "sip:192.0.2.1"),
         ("sip:123456789%2e4711@zoomcrc.com", "sip:123456789@zoomcrc.com"),
         ("123456789.4711@zoomcrc.com", "123456789@zoomcrc.com"),

@@ -250,4 +250,6 @@ class TestUnknownBridge:
 def test_a_keypad_shows_no_digits() -> None:
     stage = platforms(KNOWN, PINS)
     dialled(stage, WEBEX_NUMBER, "27311234567#57637")
+    typed(stage, "445566", call="bank")
     assert "57637" not in repr(vars(stage))
+    assert "445566" not in repr(vars(stage))

@@ -326,9 +326,9 @@ def test_a_hostile_text_is_read_in_linear_time(shape: Callable[[int], str]) -> N
     def seconds(size: int) -> float:
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             stage.read_text(shape(size))
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     small, large = seconds(8 * 1024), seconds(64 * 1024)
