@@ -1,6 +1,6 @@
 """Session descriptions (RFC 8866): where the media of a call flow, and which payload types carry pressed keys."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -121,14 +121,16 @@ def _read_mapping(part: _Reading, value: bytes) -> None:
     words = value.split(None, 2)
     if len(words) < 2 or len(part.events) + len(part.red) >= MAX_FORMATS:
         return
-    payload_type = _number_of(words[0], 127)
     name, _, rate = words[1].lower().partition(b"/")
-    if payload_type is None or part.events.get(payload_type) is not None:
+    if name not in (b"telephone-event", b"red"):
+        return
+    payload_type = _number_of(words[0], 127)
+    if payload_type is None or payload_type in part.events:
         return
     if name == b"telephone-event":
         clock = _number_of(rate.partition(b"/")[0], 999_999)
         part.events[payload_type] = clock or 8000  # RFC 4733, 2.3.1: 8000 is what everybody means.
-    elif name == b"red" and payload_type not in part.red:
+    elif payload_type not in part.red:
         part.red.append(payload_type)
 
 
@@ -163,10 +165,18 @@ def _address_of(line: bytes) -> bytes | None:
     words = line[2:].split(None, 3)
     if len(words) < 3 or words[0].upper() != b"IN":
         return None
+    text = words[2].partition(b"/")[0]
     try:
-        return ip_address(words[2].partition(b"/")[0].decode("ascii")).packed
+        return IPv6Address(text.decode("ascii")).packed if b":" in text else _packed(text.split(b".", 4))
     except ValueError:
         return None
+
+
+def _packed(numbers: list[bytes]) -> bytes | None:
+    """Four numbers as an IPv4 address: `ipaddress` would take as long as the rest of the description."""
+    if len(numbers) == 4 and all(number.isdigit() and len(number) <= 3 for number in numbers):
+        return bytes(map(int, numbers))  # What is above 255 is no byte, and a ValueError.
+    return None
 
 
 def _number_of(digits: bytes, largest: int) -> int | None:
