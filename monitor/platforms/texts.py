@@ -6,6 +6,7 @@ numbers behind a label. A number alone is none.
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from monitor.model.invitations import MeetingText, Secret
 from monitor.model.meetings import Kind, MeetingRef
@@ -46,6 +47,16 @@ AFTER = " \t\r\n\f\v#.,;:)]<>|*\\"
 """What may follow a number that is whole."""
 
 
+class OneTap(NamedTuple):
+    """A string that a telephone dials by itself: the bridge, and the keys to press there."""
+
+    access_number: str
+    platform: Platform
+    number: str
+    others: list[str]
+    """What follows the meeting's number, and may be its PIN: used at once and kept nowhere."""
+
+
 class Texts:
     """Reads invitations."""
 
@@ -63,7 +74,9 @@ class Texts:
         bare = TAG.sub(" ", plain)
         context = self._context(refs, bare)
         pins: dict[str, None] = {}
-        for platform, number, others in self._one_taps(plain, context):
+        for access, platform, number, others in self._one_taps(plain, context):
+            if platform.id != FALLBACK:
+                self._atlas.learn(access, platform)
             refs[number_ref(platform, number)] = None
             context.setdefault(platform.id, platform)
             if platform.phone_pins:
@@ -79,7 +92,9 @@ class Texts:
         if scheme in ("http", "https") or ("/" in text and "@" not in text.partition("/")[0]):
             return self._links.refs_of(text.rstrip(".,;:!?"))
         if scheme == "tel":
-            return tuple(number_ref(platform, number) for platform, number, _ in self._one_taps(plain_of(text), {}))
+            return tuple(
+                number_ref(tap.platform, tap.number) for tap in self._one_taps(plain_of(text[:MAX_LENGTH]), {})
+            )
         goal = self._addresses.goal_of(uri_of(text))
         return (goal,) if isinstance(goal, MeetingRef) else ()
 
@@ -110,17 +125,16 @@ class Texts:
                 found[platform.id] = platform
         return found
 
-    def _one_taps(self, text: str, context: dict[str, Platform]) -> Iterator[tuple[Platform, str, list[str]]]:
-        """Platform, meeting number and further digits of every string that a telephone dials by itself."""
+    def _one_taps(self, text: str, context: dict[str, Platform]) -> Iterator[OneTap]:
+        """Every string that a telephone dials by itself."""
         for match in ONE_TAP.finditer(unescaped(text)):
             access, groups = dialled_of(match[1]), groups_of(match[2])
             candidates = list(self._candidates(access, match[2], context))
             for platform in candidates:
                 number = number_in(groups[0], platform.dial_in)
                 if number:
-                    if platform.id != FALLBACK:
-                        self._atlas.learn(access, platform)
-                    yield platform, number, [group.lstrip("*") for group in groups[1:] if group.lstrip("*").isdigit()]
+                    others = [group.lstrip("*") for group in groups[1:]]
+                    yield OneTap(access, platform, number, [group for group in others if group.isdigit()])
                     break
 
     def _candidates(self, access: str, keys: str, context: dict[str, Platform]) -> Iterator[Platform]:

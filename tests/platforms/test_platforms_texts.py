@@ -273,6 +273,14 @@ def test_an_invitation_teaches_its_access_number() -> None:
     assert stage.counts["access_numbers_learned"] == 1
 
 
+def test_what_stood_on_the_wire_teaches_nothing() -> None:
+    stage = platforms()
+    one_tap = "tel:+31205550199,,*01*27311234567##*01*"
+    assert [ref.key for ref in stage.refs_of(one_tap)] == ["number:27311234567"]
+    list(stage.place(offered(one_tap)))
+    assert dict(stage.learned) == {}
+
+
 def test_what_was_learned_can_be_handed_on() -> None:
     reader = platforms()
     reader.read_text(WEBEX_EN)
