@@ -90,9 +90,10 @@ def explain(
     line = _found(alert_id, journal)
     zone = zone_of(timezone)
     page = Page(sys.stdout if stream is None else stream, width=width, colour=colour)
-    alert_lines(page, _alert_of(line), (), zone, None, hint=False)
+    alert_lines(page, _alert_of(line), (), zone, None, told={}, hint=False)
     if line.runbook:
         page.line(f"  what to do: {name(line.runbook, 120)}")
+    page.line(f"  All times are those of {name(timezone)}.")
     _frame_lines(page, line, [*captures, journal.absolute().parent, Path.cwd()], zone, tshark)
     page.show()
 

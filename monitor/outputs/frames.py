@@ -156,6 +156,7 @@ def _kept(layer: str, fields: Iterable[tuple[str, str]]) -> Layer:
 def _by_pyshark(capture: Path, numbers: Sequence[int], tshark: str) -> list[Dissected]:
     """Through pyshark, with an event loop of our own: since Python 3.14 there is none to find."""
     import pyshark
+    from pyshark.capture.capture import TSharkCrashException
 
     # asyncio warns of a race between its own watcher and pyshark's closing, which harms nobody.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -168,7 +169,15 @@ def _by_pyshark(capture: Path, numbers: Sequence[int], tshark: str) -> list[Diss
         eventloop=loop,
     )
     try:
-        packets.load_packets(timeout=SECONDS)
+        try:
+            packets.load_packets(timeout=SECONDS)
+        except TSharkCrashException:
+            # Before Python 3.12 asyncio may lose the exit code of a process that ended well; what came, came.
+            if len(packets) < len(numbers):
+                raise
+        else:
+            if not packets.loaded:
+                raise TimeoutError
         return [_of_pyshark(packets[index]) for index in range(len(packets))]
     finally:
         packets.close()

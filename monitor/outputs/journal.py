@@ -12,8 +12,9 @@ from typing import BinaryIO, Self
 import msgspec
 
 from monitor.model.alerts import Alert
+from monitor.model.evidence import Nanoseconds
 from monitor.model.problems import ConfigError, Problem
-from monitor.outputs.records import KINDS, Mode, Record, object_of
+from monitor.outputs.records import KINDS, Mode, Record, moment_of, object_of
 from monitor.outputs.safe import escaped_json
 
 BATCH_BYTES = 64 * 1024
@@ -29,6 +30,7 @@ class Journal:
         self._encoder = msgspec.json.Encoder()
         self._lines: list[bytes] = []
         self._waiting = 0
+        self._now: Nanoseconds = 0
         self._owned = False
 
     @classmethod
@@ -50,7 +52,8 @@ class Journal:
         """Adds the record's line, when this journal's command keeps records of its kind."""
         if not isinstance(record, self._kinds):
             return
-        said = object_of(record)
+        self._now = max(self._now, moment_of(record))
+        said = object_of(record, self._now)
         if said is None:
             return
         line = self._encoder.encode(said) + b"\n"

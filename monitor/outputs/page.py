@@ -151,16 +151,21 @@ def grid() -> "Table":
     return made
 
 
-def indented(text: str, mark: str = "", style: str = "") -> "Table":
-    """A paragraph two columns in, whose lines stay there."""
+def hanging(text: str, mark: str, style: str = "") -> "Table":
+    """A paragraph behind a mark, whose lines stay below its first word."""
     from rich.table import Table
     from rich.text import Text
 
     made = Table.grid(expand=True)
-    made.add_column(width=2 + len(mark), no_wrap=True)
+    made.add_column(width=len(mark), no_wrap=True)
     made.add_column(ratio=1, overflow="fold")
-    made.add_row(Text(f"  {mark}"), Text(text, style=style))
+    made.add_row(Text(mark), Text(text, style=style))
     return made
+
+
+def indented(text: str, mark: str = "", style: str = "") -> "Table":
+    """The same, two columns in."""
+    return hanging(text, f"  {mark}", style)
 
 
 def severity_text(severity: "Severity") -> str:
@@ -205,9 +210,7 @@ def read_line(page: Page, summary: Summary, zone: "tzinfo", zone_name: str) -> N
         first, last = min(starts), max(ends)
         until = clock(last, zone, beside=day(first, zone))
         parts.append(f"{clock(first, zone)} to {until} ({name(zone_name)})")
-    counted = [
-        many(summary.counts[key], *words) for key, words in COUNTED.items() if summary.counts.get(key) is not None
-    ]
+    counted = [many(summary.counts[key], *words) for key, words in COUNTED.items() if summary.counts.get(key)]
     if counted:
         parts.append(", ".join(counted))
     page.line("; ".join(parts) + ".")

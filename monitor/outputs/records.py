@@ -57,11 +57,14 @@ MAX_SECONDS = 253_402_300_799
 """The last second of the year 9999, where RFC 3339 ends: a capture's clock may say anything."""
 
 
-def object_of(record: Record) -> Object | None:
-    """What the journal says of this record; none for those that only pass between stages."""
+def object_of(record: Record, now: Nanoseconds = 0) -> Object | None:
+    """What the journal says of this record; none for those that only pass between stages.
+
+    `now` is the packet time of the line before: an alert tells of what was, and its line stands where it was said.
+    """
     match record:
         case Alert():
-            return _alert(record)
+            return _alert(record, max(now, record.last_seen))
         case Oddity():
             return _oddity(record)
         case Joined():
@@ -106,6 +109,7 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=4096)
 def text_of(value: str) -> str:
     """A value from the wire as it may be written down."""
     return masked(cut(encodable(value), MAX_TEXT))
@@ -208,11 +212,11 @@ def _attempt(tried: Tried | PinRefused) -> Object:
     }
 
 
-def _alert(alert: Alert) -> Object:
+def _alert(alert: Alert, said_at: Nanoseconds) -> Object:
     uid = alert.occurrence.uid if alert.occurrence else alert.series
     return {
         "type": "alert",
-        "time": time_of(alert.last_seen),
+        "time": time_of(said_at),
         "id": text_of(alert.id),
         "rule": text_of(alert.rule),
         "severity": alert.severity,

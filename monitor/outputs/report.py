@@ -1,20 +1,20 @@
 """The parts of the page: a meeting's table, an alert's reasons, and what to say when there is neither."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import tzinfo
 from shlex import quote
 
 from monitor.model.alerts import Alert
-from monitor.model.evidence import Nanoseconds
+from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.invitations import Occurrence, Person
 from monitor.model.oddities import Reason
 from monitor.model.roster import Participant, Verdict
 from monitor.model.summary import Summary
-from monitor.outputs.page import STYLES, Page, grid, indented, severity_text, table
+from monitor.outputs.page import STYLES, Page, grid, hanging, indented, severity_text, table
 from monitor.outputs.safe import shown
 from monitor.outputs.words import (
     COVERAGES,
-    MAX_SENTENCE,
     TRUSTS,
     VERDICTS,
     address,
@@ -25,6 +25,7 @@ from monitor.outputs.words import (
     name,
     people,
     reason,
+    sentence,
     way,
 )
 
@@ -122,31 +123,54 @@ def _absent(occurrence: Occurrence, present: Sequence[Participant]) -> str:
 
 
 def alert_lines(
-    page: Page, alert: Alert, known: tuple[Person, ...], zone: tzinfo, journal: str | None, *, hint: bool = True
+    page: Page,
+    alert: Alert,
+    known: tuple[Person, ...],
+    zone: tzinfo,
+    journal: str | None,
+    *,
+    told: dict[Fact, str],
+    hint: bool = True,
 ) -> None:
-    """One alert: how bad, what, who, where, why with its frames, and how to look closer."""
+    """One alert: how bad, what, who, where, why with its frames, and how to look closer.
+
+    `told` has the reasons that stand above already, with the rule beside which they stand.
+    """
     from rich.text import Text
 
     page.line()
     head = Text(f" {severity_text(alert.severity)} ", style=STYLES[alert.severity])
     head.append(f" {name(alert.rule)} ", style="bold")
-    page.add(head, indented(name(alert.summary, MAX_SENTENCE), style="bold"))
+    page.add(head, indented(sentence(alert.summary), style="bold"))
     rows: list[tuple[str, str]] = []
     who = ", ".join(part for part in (people(known), address(alert.subject)) if part)
     rows.append(("who", f"{who} ({TRUSTS[alert.confidence]})"))
     rows.append(("meeting", _meeting_of(alert, zone)))
-    for number, fact in enumerate(alert.reasons[:REASONS_SHOWN]):
-        rows.append(("because" if number == 0 else "", f"- {reason(fact)}"))
-    if len(alert.reasons) > REASONS_SHOWN:
-        rows.append(("", f"- and {len(alert.reasons) - REASONS_SHOWN} more reasons"))
+    for number, text in enumerate(_reasons(alert, told)):
+        rows.append(("because" if number == 0 else "", text))
     rows.append(("seen", f"{_when(alert, zone)}; {COVERAGES[alert.coverage]}"))
     made = grid()
     for label, value in rows:
-        made.add_row(Text(f"  {label}", style="dim"), Text(value))
+        # A list's lines hang below their first word.
+        shape = hanging(value[2:], "- ") if value.startswith("- ") else Text(value)
+        made.add_row(Text(f"  {label}", style="dim"), shape)
     page.add(made)
     if hint:
         where = shown(quote(journal), 400) if journal else "FILE"
         page.whole(f"  joinwatch explain {quote(name(alert.id))} --journal {where}", style="dim")
+
+
+def _reasons(alert: Alert, told: dict[Fact, str]) -> list[str]:
+    """Each reason, but of those that stand above only where."""
+    new = [fact for fact in alert.reasons if fact not in told]
+    lines = [f"- {reason(fact)}" for fact in new[:REASONS_SHOWN]]
+    if len(new) > REASONS_SHOWN:
+        lines.append(f"- and {many(len(new) - REASONS_SHOWN, 'more reason', 'more reasons')}")
+    above = Counter(told[fact] for fact in alert.reasons if fact in told)
+    lines += [f"- and {many(count, 'reason')} given above with {name(rule)}" for rule, count in above.items()]
+    for fact in new[:REASONS_SHOWN]:
+        told.setdefault(fact, alert.rule)
+    return lines
 
 
 def _meeting_of(alert: Alert, zone: tzinfo) -> str:
@@ -202,13 +226,20 @@ def _unseen(meetings: bool, calls: int, summary: Summary | None, oddities: Colle
             f"{many(calls, 'call')} went by, and none was admitted to a meeting of a known platform; "
             "`joinwatch decode` lists them, and a policy can name own bridges and access numbers"
         )
+    if counts.get("unknown_bridges"):
+        found.append(
+            f"in {many(counts['unknown_bridges'], 'call')} a long number was typed, as for a meeting, "
+            "at a number that neither the policy nor joinwatch knows for a bridge"
+        )
+    if counts.get("streams_begun_in_the_middle"):
+        found.append("the capture begins in the middle of conversations")
     if summary and any(report.damage for report in summary.captures):
         found.append("a capture is damaged, and what stood there is lost")
     if summary and any(report.cut for report in summary.captures):
         found.append("frames were cut short by the snap length")
     if Reason.GAP in oddities:
         found.append("parts of streams are missing in the capture")
-    if Reason.EVICTED in oddities or any(v for k, v in counts.items() if k.startswith("evicted")):
+    if Reason.EVICTED in oddities or any(count for what, count in counts.items() if "evicted" in what):
         found.append("tables were full, and some calls or streams were forgotten")
     if Reason.UNSUPPORTED in oddities:
         found.append("some traffic is of a version or kind that joinwatch does not read")

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from monitor.model.alerts import Alert, Severity
 from monitor.model.calls import CallOffered
-from monitor.model.evidence import Nanoseconds
+from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Joined, Left, Participant, PinRefused, Tried, Verdict
 from monitor.model.summary import Summary
@@ -162,8 +162,9 @@ class Terminal:
         listed = ", ".join(f"{counts[level]} {level}" for level in reversed(Severity) if counts[level])
         self._page.line()
         self._page.line(f"Alerts: {listed}", style="bold")
+        told: dict[Fact, str] = {}
         for alert in alerts[:ALERTS_SHOWN]:
-            alert_lines(self._page, alert, people.get(alert.subject, ()), self._zone, self._journal)
+            alert_lines(self._page, alert, people.get(alert.subject, ()), self._zone, self._journal, told=told)
         more = len(alerts) - ALERTS_SHOWN + self._alerts_not_kept
         if more > 0:
             self._page.line(f"… and {more:,} more alerts; the journal has them all.")

@@ -100,9 +100,14 @@ def frames(evidence: Sequence[Evidence], limit: int = FRAMES_SHOWN) -> str:
     return ", ".join(places) + (f" and {len(unique) - limit} more" if len(unique) > limit else "")
 
 
+def sentence(text: str) -> str:
+    """What a rule says, with numbers as people write them."""
+    return name(text.replace("tel:+", "+"), MAX_SENTENCE)
+
+
 def reason(fact: Fact) -> str:
     """What is so, and the first frames that show it."""
-    return name(fact.fact, MAX_SENTENCE) + (f" [{frames(fact.evidence)}]" if fact.evidence else "")
+    return sentence(fact.fact) + (f" [{frames(fact.evidence)}]" if fact.evidence else "")
 
 
 def people(found: tuple[Person, ...]) -> str:

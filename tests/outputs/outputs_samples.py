@@ -207,7 +207,7 @@ def tried(number: int) -> Tried:
 
 
 WRONG_PIN = PinRefused(
-    at=TEN - 30 * MINUTE,
+    at=TEN - 20 * MINUTE,
     evidence=seen(380),
     meeting=MEETING,
     occurrence=BRIEFING,

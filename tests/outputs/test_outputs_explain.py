@@ -95,6 +95,7 @@ def test_an_alert_is_explained_with_its_frames(how: str, folder: Path, monkeypat
     assert "- # alone was enough [trunk.pcap:1,2,3]" in text
     assert "the meeting could be seen in part" in text
     assert "what to do: docs/runbooks/pin-bypass.md" in text
+    assert "All times are those of Europe/Amsterdam." in text
     assert "frame 1, 2026-03-12 10:04:11.250000" in text
     assert "192.0.2.10 → 198.51.100.20" in text
     assert "Request-Line: INVITE sip:81234567890.***@bridge.example.com SIP/2.0" in text
@@ -151,8 +152,19 @@ def test_a_damaged_capture_is_read_as_far_as_it_goes(folder: Path) -> None:
 @needs_tshark
 def test_tshark_has_a_time_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "SECONDS", 0.001)
-    text = explained(PIN_BYPASS.id, folder / "journal.jsonl", tshark=None)
-    assert "took longer than" in text
+    tshark = shutil.which("tshark")
+    assert tshark
+    with pytest.raises(TimeoutError):
+        frames._by_tshark(folder / "trunk.pcap", [1], tshark)
+
+
+def test_what_takes_too_long_is_told_and_read_by_ourselves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> list[frames.Dissected]:
+        raise TimeoutError
+
+    monkeypatch.setattr(frames, "_by_pyshark", slow)
+    text = explained(PIN_BYPASS.id, folder / "journal.jsonl", tshark="/usr/bin/tshark")
+    assert "took longer than 60 s" in text
     assert "as joinwatch reads it" in text
 
 

@@ -163,6 +163,15 @@ def test_any_text_of_the_wire_makes_one_line_of_json(text: str) -> None:
     assert msgspec.json.decode(line) == json.loads(line)
 
 
+def test_lines_are_in_the_order_of_time_and_an_alert_tells_its_own() -> None:
+    lines = lines_of(REPLAY)
+    times = [line["time"] for line in lines if line["type"] in ("join", "attempt", "alert")]
+    assert times == sorted(times)
+    late = lines_of((SUMMARY, PIN_BYPASS))[1]
+    assert late["time"] == "2026-03-12T10:01:00.000000Z"
+    assert late["last_seen"] == "2026-03-12T09:04:11.000000Z"
+
+
 def test_the_same_records_give_the_same_bytes() -> None:
     assert journal_of(REPLAY) == journal_of(REPLAY)
     assert journal_of(DECODE, "decode") == journal_of(DECODE, "decode")

@@ -101,6 +101,12 @@ def test_an_alert_seen_again_is_shown_once_with_its_last_word() -> None:
     assert "40 times" in page
 
 
+def test_reasons_of_two_alerts_are_told_once() -> None:
+    page = page_of(UNINVITED, replace(PIN_BYPASS, reasons=(*PIN_BYPASS.reasons, *UNINVITED.reasons[1:])))
+    assert page.count("the call lived on for 20 s") == 1
+    assert re.search("- and . reasons? given above with (pin-bypass|uninvited-participant)", page)
+
+
 def test_the_hint_can_be_copied_whole() -> None:
     path = "/var/lib/joinwatch/a-rather-long-folder/of somebody/who-likes-long-names/journal.jsonl"
     command = f"joinwatch explain {UNINVITED.id} --journal"
