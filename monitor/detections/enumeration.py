@@ -8,9 +8,9 @@ from typing import ClassVar
 from monitor.detections.finding import Finding
 from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.evidence import DAY, SECOND, Evidence, Fact, Nanoseconds
-from monitor.model.meetings import Kind, MeetingRef
+from monitor.model.meetings import Kind, MeetingRef, Method
 from monitor.model.policy import Policy
-from monitor.model.roster import Joined, RosterChange, Tried, Trust
+from monitor.model.roster import Identity, Joined, RosterChange, Tried, Trust, Verdict
 
 MAX_SOURCES = 8192
 """Sources with failed tries that are remembered; the one longest silent is forgotten first."""
@@ -23,6 +23,8 @@ MAX_NUMBERS = 16_384
 
 SLOW: Nanoseconds = 7 * DAY
 """Nearly consecutive numbers count together for this long, so that one a day is seen too."""
+
+HOST = "ip:"
 
 TYPING_ERRORS = 3
 """Wrong numbers that somebody may try before joining."""
@@ -61,41 +63,64 @@ class MeetingEnumeration:
         self._numbers: dict[str, list[int]] = {}
         self._tried: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
         self._campaigns: OrderedDict[str, str] = OrderedDict()
+        self._credits: OrderedDict[str, int] = OrderedDict()
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each failed try; a join forgives a few."""
         if isinstance(change, Tried) and not change.expected:
             yield from self._missed(change)
         elif isinstance(change, Joined):
-            self._forgive(_source(change.participant.identity.subject, change.participant.origin))
+            who = change.participant
+            self._forgive(_source(who.identity.subject, who.origin))
+            if who.verdict is Verdict.INVITED:
+                self._credit(_host(who.identity, who.method, who.origin))
 
     def _missed(self, change: Tried) -> Iterator[Finding]:
-        source = _source(change.identity.subject, change.origin)
         self._expire(change.at)
-        tries = self._tries_of(source, change.at)
-        attempt = Attempt(change.at, change.evidence, source)
         name = f"{change.meeting.platform} {change.meeting.key}"
-        new = name not in tries
-        tries[name] = attempt
-        if len(tries) > MAX_TRIES:
-            tries.popitem(last=False)
-        neighbours = self._neighbours(change.meeting, attempt)
-        if not new:
-            return
-        if len(tries) >= self.needed:
-            yield self._finding(change, source, list(tries.values()), "distinct meeting identifiers, one source")
-        elif len(neighbours) >= self.needed:
-            yield self._finding(change, source, neighbours, "nearly consecutive meeting numbers")
+        found: Finding | None = None
+        for source in (
+            _source(change.identity.subject, change.origin),
+            _host(change.identity, change.method, change.origin),
+        ):
+            if not source:
+                continue
+            tries = self._tries_of(source, change.at)
+            new = name not in tries
+            tries[name] = attempt = Attempt(change.at, change.evidence, source)
+            if len(tries) > MAX_TRIES:
+                tries.popitem(last=False)
+            if new and found is None and len(tries) >= self.needed + self._credits.get(source, 0):
+                found = self._finding(change, source, list(tries.values()), "distinct meeting identifiers, one source")
+            if not source.startswith(HOST):
+                neighbours = self._neighbours(change.meeting, attempt)
+                if new and found is None and len(neighbours) >= self.needed:
+                    found = self._finding(change, source, neighbours, "nearly consecutive meeting numbers")
+        if found is not None:
+            yield found
 
-    def _finding(self, change: Tried, source: str, attempts: list[Attempt], what: str) -> Finding:
-        attempts = sorted(attempts, key=lambda a: a.at)
-        campaign = next((self._campaigns[a.source] for a in attempts if a.source in self._campaigns), None)
-        fresh = campaign is None
-        leader = attempts[0].source if campaign is None else campaign
-        for name in {source, *(a.source for a in attempts)}:
+    def _credit(self, host: str) -> None:
+        """Somebody invited came from this address: it is one of many people's, and one more may mistype."""
+        if host:
+            self._credits[host] = self._credits.pop(host, 0) + 1
+            if len(self._credits) > MAX_SOURCES:
+                self._credits.popitem(last=False)
+
+    def _campaign(self, attempts: list[Attempt], *names: str) -> tuple[str, bool]:
+        """Whose campaign these tries are part of, by its first source; and whether it is a new one."""
+        everybody = dict.fromkeys((*filter(None, names), *(a.source for a in attempts)))
+        known = next((self._campaigns[name] for name in everybody if name in self._campaigns), None)
+        leader = attempts[0].source if known is None else known
+        for name in everybody:
             self._campaigns[name] = leader
         while len(self._campaigns) > MAX_SOURCES:
             self._campaigns.popitem(last=False)
+        return leader, known is None
+
+    def _finding(self, change: Tried, source: str, attempts: list[Attempt], what: str) -> Finding:
+        attempts = sorted(attempts, key=lambda a: a.at)
+        host = _host(change.identity, change.method, change.origin)
+        leader, fresh = self._campaign(attempts, source, host)
         sources = len({a.source for a in attempts})
         subject = leader if not leader.startswith("anonymous") else "anonymous"
         return Finding(
@@ -164,6 +189,14 @@ class MeetingEnumeration:
         del self._by_source[source]
         for platform, number in [key for key, attempt in self._tried.items() if attempt.source == source]:
             self._drop(platform, number)
+
+
+def _host(identity: Identity, method: Method, origin: str) -> str:
+    """The address itself as a source, where nobody vouches for the names that come from it: they cost a caller nothing.
+
+    Only for direct calls: behind the address from which a telephone call comes stands a whole telephone network.
+    """
+    return HOST + origin if method is not Method.PSTN and identity.trust in {Trust.CLAIMED, Trust.NONE} else ""
 
 
 def _source(subject: str, origin: str) -> str:

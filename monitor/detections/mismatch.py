@@ -11,8 +11,9 @@ from monitor.model.roster import Joined, Participant, RosterChange, Trust
 
 
 class IdentityMismatch:
-    """From holds a directory person's address while the asserted identity is not that person's; or an inside number
-    arrives from outside. An extension in From, or two numbers of one person, is none. STIR is not verified yet.
+    """From holds a directory person's address while the asserted identity is not that person's; or STIR, as the
+    trusted trunk passed it on, speaks against a directory person's number; or an inside number arrives from outside.
+    An extension in From, or two numbers of one person, is none. Signatures are not verified.
     """
 
     info: ClassVar = RuleInfo(
@@ -30,10 +31,10 @@ class IdentityMismatch:
         if not isinstance(change, Joined):
             return
         who = change.participant
-        why = self._borrowed(who) or self._inside_from_outside(who)
+        why = self._borrowed(who) or self._unattested(who) or self._inside_from_outside(who)
         if why:
             fact = Fact(fact=why, evidence=who.facts[0].evidence)
-            summary = f"who joined {title_of(who)} as {who.identity.claimed} is {who.identity.subject}"
+            summary = f"{who.identity.subject} joined {title_of(who)}, and may not be who it seems"
             yield about(who, Severity.HIGH, summary, fact)
 
     def _borrowed(self, who: Participant) -> str:
@@ -44,6 +45,19 @@ class IdentityMismatch:
             return ""  # Two numbers of one person, or a shared phone of theirs.
         claimed = who.claimed_people[0].name
         return f"From claims {who.identity.claimed}, which is {claimed}'s; the network says {who.identity.subject}"
+
+    def _unattested(self, who: Participant) -> str:
+        """A number of the directory, for which the carriers do not vouch. A missing STIR header is normal."""
+        stir, number = who.stir, who.identity.subject
+        if stir is None:
+            return ""
+        if stir.originator is not None and stir.originator != number and number.startswith("tel:"):
+            return f"the PASSporT is for {stir.originator}, the call is from {number}"
+        if stir.failed and who.people:
+            return f"{number} is {who.people[0].name}'s, and the carrier could not verify that the call is from there"
+        if stir.attestation == "C" and who.people:
+            return f"{number} is {who.people[0].name}'s, and the carrier attests only the gateway that it came by (C)"
+        return ""
 
     def _inside_from_outside(self, who: Participant) -> str:
         number = who.identity.subject.removeprefix("tel:")

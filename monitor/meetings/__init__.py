@@ -277,6 +277,7 @@ class Meetings:
             identity=identity,
             people=self.occurrences.people(identity.subject),
             claimed_people=self.occurrences.people(identity.claimed) if identity.claimed != identity.subject else (),
+            stir=self.identities.stir(leg.offered),
             from_outside=leg.offered.caller.sent_from in self.external,
             method=self._method_of(leg),
             verdict=self._verdict(occurrence, identity),

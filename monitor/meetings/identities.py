@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from monitor.meetings.stir import stir_of
 from monitor.model.calls import CallAnswered, CallOffered, Claims
 from monitor.model.evidence import Evidence, Fact
 from monitor.model.invitations import Address, NumberText
-from monitor.model.roster import Identity, Trust
+from monitor.model.roster import Identity, Stir, Trust
 
 ANONYMOUS = "anonymous"
 NO_NAMES = frozenset({"", ANONYMOUS, "unavailable", "unknown", "restricted", "private", "withheld"})
@@ -117,6 +118,10 @@ class Identities:
         """Who calls, and the frame that says so."""
         identity = self.resolve(offered.caller)
         return identity, self._told(identity, offered.caller, offered.evidence)
+
+    def stir(self, offered: CallOffered) -> Stir | None:
+        """What STIR says of the caller, when a trusted trunk passed it on."""
+        return stir_of(offered.caller, self.number_text) if offered.caller.sent_from in self.trusted else None
 
     def callee(self, answered: CallAnswered, offered: CallOffered) -> tuple[Identity, Fact]:
         """Who answered a call that the bridge made: what the network asserts in the answer, else the number called."""

@@ -33,6 +33,17 @@ class Verdict(StrEnum):
     """No occurrence on that date, or in no calendar, so nobody can be on its list."""
 
 
+class Stir(msgspec.Struct, frozen=True, kw_only=True):
+    """What STIR (RFC 8224) says of the calling number, as a trusted trunk passed it on; no signature was verified."""
+
+    attestation: str = ""
+    """`A` full, `B` partial, `C` gateway (RFC 8588); empty when no PASSporT could be read."""
+    originator: Address | None = None
+    """The number in the claim `orig`."""
+    failed: bool = False
+    """The carrier says that its verification failed (`verstat`)."""
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who a leg is, as well as can be known."""
 
@@ -64,6 +75,7 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """Who of the directory has the address that From claims, when that is another."""
     from_outside: bool = False
     """The call came by a trunk that the policy declares external."""
+    stir: Stir | None = None
     method: Method
     verdict: Verdict
     joined_at: Nanoseconds
