@@ -106,7 +106,7 @@ class DialIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def words(self) -> str:
         """The grammar, for people."""
         start = " or ".join(f"`{prefix}`" for prefix in self.prefixes)
-        parts = [f"{start + ' and a ' if start else ''}number of {self.number}", *self.slots]
+        parts = [f"number of {self.number}" + (f" ({start} may precede it)" if start else ""), *self.slots]
         return ", then ".join(parts) + ("; each ended by `#`" if self.ends == "hash" else "; ended by `#` or complete")
 
 

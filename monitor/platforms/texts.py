@@ -41,6 +41,7 @@ SPACES = dict.fromkeys((0xA0, 0x2007, 0x2009, 0x202F, 0x3000), " ") | dict.fromk
     (0x2010, 0x2011, 0x2012, 0x2013), "-"
 )
 PLAIN = str.maketrans(INVISIBLE | SPACES)
+IN_PARENTHESES = re.compile(r"\([^()]{0,60}\)[\s:：]*\Z")
 FILLER = " \t\r\n\f\v:：=-_*•.()[]#\\>"
 """What may stand between a label and its number."""
 AFTER = " \t\r\n\f\v#.,;:)]<>|*\\"
@@ -158,13 +159,26 @@ class Texts:
                 continue
             before = text[max(0, match.start() - CONTEXT) : match.start()].lower()
             digits = "".join(key for key in match[0] if key in "0123456789")
-            platform = self._named_by(_label_in(before, self._number_labels), digits, context)
+            numbering, asking = self._labels_in(before)
+            # One platform's access code is another's passcode. When in doubt it is a PIN, for a PIN is never told.
+            if asking and not any(platform.id in context for platform in numbering):
+                numbering = ()
+            platform = self._named_by(numbering, digits, context)
             if platform is not None:
                 refs[number_ref(platform, digits)] = None
-                continue
-            owners = _label_in(_without_password(before), self._pin_labels)
-            if self._holds_pin(owners, digits, context):
+            elif self._holds_pin(asking, digits, context):
                 pins[digits] = None
+
+    def _labels_in(self, before: str) -> tuple[tuple[Platform, ...], tuple[Platform, ...]]:
+        """Who calls a number so, and who calls a PIN so, by the label with which a text ends.
+
+        `meeting number (access code)` is first read without what stands in parentheses.
+        """
+        for words in dict.fromkeys((IN_PARENTHESES.sub("", before), before, _without_password(before))):
+            numbering, asking = _label_in(words, self._number_labels), _label_in(words, self._pin_labels)
+            if numbering or asking:
+                return numbering, asking
+        return (), ()
 
     def _named_by(self, owners: tuple[Platform, ...], digits: str, context: dict[str, Platform]) -> Platform | None:
         """The platform whose meeting this labelled number is: one of the text's, or else the label's own."""

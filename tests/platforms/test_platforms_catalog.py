@@ -58,7 +58,7 @@ def test_the_catalog_tells_people_what_is_read() -> None:
     assert "personal room" in webex.reads
     assert {"nl", "en", "de", "fr"} <= set(webex.languages)
     assert webex.dial_in.words == (
-        "`*01*` and a number of 9 to 11 digits, then attendee number or nothing, "
+        "number of 9 to 11 digits (`*01*` may precede it), then attendee number or nothing, "
         "then numeric password where the site asks for one; each ended by `#`"
     )
     assert catalog["generic"].dial_in.words.endswith("ended by `#` or complete")

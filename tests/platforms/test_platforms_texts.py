@@ -263,6 +263,14 @@ def test_every_label_of_a_pin_is_read(platform: str, label: str) -> None:
     assert "57637966" not in written([told])
 
 
+@pytest.mark.parametrize("label", ["Toegangscode", "Code d'accès", "Código de acceso", "PIN", "Passcode", "Access PIN"])
+@pytest.mark.parametrize("link", ["https://zoom.us/j/81500000000\n", ""])
+def test_what_may_be_a_long_pin_is_no_number(label: str, link: str) -> None:
+    told = platforms().read_text(f"{link}{label}: 271828182\n")
+    assert [secret.matches("271828182") for secret in told.pins] == [True]
+    assert "271828182" not in written([told])
+
+
 def test_an_invitation_teaches_its_access_number() -> None:
     stage = platforms()
     assert len(list(stage.place(offered("sip:+31205550199@sbc.example.com")))) == 1
