@@ -47,10 +47,11 @@ USUAL: Final = str.split(
 )
 """How most devices spell them: found in a table, with no change of case."""
 
-_NAMES: Final[dict[bytes, str]] = {
+NAMES: Final[dict[bytes, str]] = {
     **{name.encode(): name.lower() for name in USUAL},
     **{spelling.encode(): long for short, long in COMPACT.items() for spelling in (short, short.upper())},
 }
+"""Spelling on the wire to long name; what is not in it, `canonical` knows."""
 
 _FEED, _COMMA = b"\n,"  # As numbers: looking for those is several times faster.
 _MARKS = re.compile(rb'[",<(]')
@@ -59,7 +60,7 @@ _QUOTED_TAIL = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 def canonical(name: bytes) -> str:
     """A header's long name in lower case, whatever its spelling on the wire."""
-    known = _NAMES.get(name)
+    known = NAMES.get(name)
     if known is None:
         text = name.rstrip(b" \t").lower().decode("latin-1")
         known = COMPACT.get(text, text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Final
 
-from monitor.decoders.sip_fields import COMPACT, LISTS, canonical, pieces_of, unfolded
+from monitor.decoders.sip_fields import COMPACT, LISTS, NAMES, canonical, pieces_of, unfolded
 from monitor.decoders.sip_problems import problems_of
 from monitor.model.calls import MAX_TEXT
 from monitor.model.oddities import Malformed, Reason
@@ -257,7 +257,11 @@ class SipMessage:
         end = blank.start() if blank else len(self._text)
         headers: dict[str, list[bytes]] = {}
         for name, value in _FIELD.findall(self._text, self.head_at, end):
-            headers.setdefault(canonical(name), []).append(value)
+            key = NAMES.get(name) or canonical(name)
+            if key in headers:
+                headers[key].append(value)
+            else:
+                headers[key] = [value]
         self._headers = headers
         return headers
 
