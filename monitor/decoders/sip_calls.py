@@ -22,6 +22,7 @@ from monitor.decoders.sip_claims import (
     uri_of,
     uris_in,
 )
+from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
 from monitor.decoders.sip_pressed import SipKeys
@@ -110,7 +111,8 @@ class SipCalls:
         call.number = max(number, call.number)
         call.add_caller(tag_of(message.first("from")), packet.flow, branch_of(message.first("via")))
         odd = self._media.announce(call, "caller", message, packet)
-        asserted = asserted_in(message)
+        head = Head(message)
+        asserted = asserted_in(head)
         better = bool(asserted) and asserted != call.asserted and call.state is not ANSWERED
         if not call.rebuilt and (not better or call.offers >= MAX_OFFERS):
             return odd
@@ -118,27 +120,22 @@ class SipCalls:
         call.rebuilt = False
         call.offers += 1
         call.asserted = asserted
-        return (_offered(message, packet, call.id), *odd)
+        return (_offered(message, head, packet), *odd)
 
     def _offer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A call begins."""
-        message.all("from")  # Reads the whole head, of which most is needed.
-        call = Call(
-            _call_id_of(message),
-            _number_of(message),
-            packet.flow,
-            message.target,
-            tag_of(message.first("from")),
-        )
-        call.branches = (branch_of(message.first("via")),)
-        offered = _offered(message, packet, call.id)
+        head = Head(message)
+        call_id, number, caller = _call_id_of(message), _number_of(message), tag_of(head.first("from"))
+        call = Call(call_id, number, packet.flow, message.target, caller)
+        call.branches = (branch_of(head.first("via")),)
+        offered = _offered(message, head, packet)
         call.asserted = offered.caller.asserted
         evicted = self._begin(call, packet)
         return (
             *evicted,
             offered,
             *self._media.announce(call, "caller", message, packet),
-            *_broken_in(message, packet),
+            *_broken_in(message, head, packet),
         )
 
     def _begin(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
@@ -255,23 +252,24 @@ class SipCalls:
 
     def _success(self, call: Call | None, number: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A 2xx to an INVITE: the call's answer, one more hop or fork of it, or the answer to a re-INVITE."""
-        message.all("from")  # Reads the whole head, of which most is needed.
-        caller, to = tag_of(message.first("from")), message.first("to")
+        head = Head(message)
+        caller, to = tag_of(head.first("from")), head.first("to")
         before: tuple[Decoded, ...] = NOTHING
         if call is None:
             call, before = self._rebuild(number, caller, message, packet)
-        timer = timer_of(message.first("session-expires"))
+        timer = timer_of(head.first("session-expires"))
         if timer is not None:
             call.life = timer
-        odd = self._media_of_answer(call, message, packet)
+        speaker = OTHER[call.side_of(caller, destination_of(packet.flow))]
+        odd = self._media.announce(call, speaker, message, packet)
         if call.state is ANSWERED:
             call.touch(packet.at, packet.capture, packet.number)
             call.add_dialog(caller, tag_of(to))
             return odd
-        value = message.first("contact")
+        value = head.first("contact")
         contact = uri_of(value)
         focus = "isfocus" in value.lower() and "isfocus" in parse_address(value).params
-        callee = claims_of(message, "to", text_of(source_of(packet.flow)))
+        callee = claims_of(head, "to", text_of(source_of(packet.flow)))
         return (*before, *self._answered(call, caller, tag_of(to), callee, contact, focus, packet), *odd)
 
     def _answered(
@@ -317,7 +315,7 @@ class SipCalls:
         call.state = REFUSED
         call.refused = number
         refused = CallRefused(at=packet.at, evidence=evidence_of(packet), call=call.id, status=status)
-        contacts = uris_in(message, "contact") if status < 400 else ()
+        contacts = uris_in(Head(message), "contact") if status < 400 else ()
         if not contacts:
             return (refused,)
         call.redirected = True
@@ -327,20 +325,20 @@ class SipCalls:
         )
 
 
-def _offered(message: SipMessage, packet: Packet, call_id: str) -> CallOffered:
+def _offered(message: SipMessage, head: Head, packet: Packet) -> CallOffered:
     """The offer as the INVITE states it."""
     source = text_of(source_of(packet.flow))
     return CallOffered(
         at=packet.at,
         evidence=evidence_of(packet),
-        call=call_id,
+        call=message.call_id,
         method=Method.SIP,
         target=message.target,
-        addressed_to=uri_of(message.first("to")),
-        caller=claims_of(message, "from", source),
+        addressed_to=uri_of(head.first("to")),
+        caller=claims_of(head, "from", source),
         sent_to=text_of(destination_of(packet.flow)),
-        session=session_of(message),
-        replaces=taken_over_by(message),
+        session="" if head.plain else session_of(head),
+        replaces="" if head.plain else taken_over_by(head),
     )
 
 
@@ -360,7 +358,7 @@ def _number_of(message: SipMessage) -> int:
         return 0
 
 
-def _broken_in(message: SipMessage, packet: Packet) -> tuple[Oddity, ...]:
+def _broken_in(message: SipMessage, head: Head, packet: Packet) -> tuple[Oddity, ...]:
     """What is wrong with a request and matters to its call; `SipMessage.problems` knows much more, at its price."""
     found: list[Malformed] = []
     try:
@@ -370,7 +368,7 @@ def _broken_in(message: SipMessage, packet: Packet) -> tuple[Oddity, ...]:
         found.append(error)
     if message.version != "2.0":
         found.append(Malformed(Reason.UNSUPPORTED, 0, "a version of SIP that is not 2.0"))
-    length = message.first("content-length")
+    length = head.first("content-length")
     if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > len(message.text) - message.body_at:
         found.append(Malformed(Reason.BAD_LENGTH, message.body_at, "Content-Length is larger than the body"))
     return tuple(oddity_of(packet, "sip", error) for error in found)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from monitor.decoders.sip_address import params_of, parse_address
-from monitor.decoders.sip_message import SipMessage
+from monitor.decoders.sip_head import Head
 from monitor.model.calls import Claims, Diversion, RemoteParty
 
 MAX_VALUES = 16
@@ -12,37 +12,43 @@ MAX_VALUES = 16
 _YES: Final = "yes"
 
 
-def claims_of(message: SipMessage, header: str, sent_from: str) -> Claims:
+def claims_of(head: Head, header: str, sent_from: str) -> Claims:
     """What this message tells of the side that `header` (`from` or `to`) names, sent from an address of the network."""
-    first = message.first
+    first = head.first
     display, uri = party_in(first(header))
+    user_agent = first("user-agent") or first("server")
+    if head.plain:
+        return Claims(uri=uri, display=display, asserted=asserted_in(head), user_agent=user_agent, sent_from=sent_from)
     privacy = first("privacy")
     return Claims(
         uri=uri,
         display=display,
-        asserted=asserted_in(message),
+        asserted=asserted_in(head),
         preferred=uri_of(first("p-preferred-identity")),
-        remote_party=_remote_parties_of(message) if first("remote-party-id") else (),
+        remote_party=_remote_parties_of(head) if first("remote-party-id") else (),
         privacy=tuple(word.strip().lower() for word in privacy.split(";")[:MAX_VALUES]) if privacy else (),
-        history=_history_of(message),
+        history=_history_of(head),
         passport=first("identity"),
-        user_agent=first("user-agent") or first("server"),
+        user_agent=user_agent,
         sent_from=sent_from,
     )
 
 
-def asserted_in(message: SipMessage) -> tuple[str, ...]:
+def asserted_in(head: Head) -> tuple[str, ...]:
     """The URIs of `P-Asserted-Identity` (RFC 3325, 9.1), in order."""
-    return uris_in(message, "p-asserted-identity") if message.first("p-asserted-identity") else ()
+    return uris_in(head, "p-asserted-identity")
 
 
-def uris_in(message: SipMessage, header: str) -> tuple[str, ...]:
+def uris_in(head: Head, header: str) -> tuple[str, ...]:
     """The URIs of a header that may be repeated."""
-    return tuple(filter(None, (parse_address(value).uri for value in message.all(header)[:MAX_VALUES])))
+    return tuple([uri for value in head.all(header)[:MAX_VALUES] if (uri := uri_of(value))])
 
 
 def uri_of(value: str) -> str:
     """The URI of one address; empty when there is none."""
+    left = value.find("<")
+    if left >= 0 and '"' not in value and (right := value.find(">", left)) > 0:
+        return value[left + 1 : right].strip()
     return party_in(value)[1] if value else ""
 
 
@@ -72,18 +78,18 @@ def tag_of(value: str) -> str:
     return parse_address(value).params.get("tag", "")
 
 
-def session_of(message: SipMessage) -> str:
+def session_of(head: Head) -> str:
     """The sender's half of Session-ID (RFC 7989, 5)."""
-    return message.first("session-id").partition(";")[0].strip()
+    return head.first("session-id").partition(";")[0].strip()
 
 
-def taken_over_by(message: SipMessage) -> str:
+def taken_over_by(head: Head) -> str:
     """The Call-ID that this call replaces (RFC 3891) or joins (RFC 3911); empty when none."""
-    return (message.first("replaces") or message.first("join")).partition(";")[0].strip()
+    return (head.first("replaces") or head.first("join")).partition(";")[0].strip()
 
 
-def _remote_parties_of(message: SipMessage) -> tuple[RemoteParty, ...]:
-    parties = map(parse_address, message.all("remote-party-id")[:MAX_VALUES])
+def _remote_parties_of(head: Head) -> tuple[RemoteParty, ...]:
+    parties = map(parse_address, head.all("remote-party-id")[:MAX_VALUES])
     return tuple(
         RemoteParty(
             uri=party.uri,
@@ -94,17 +100,17 @@ def _remote_parties_of(message: SipMessage) -> tuple[RemoteParty, ...]:
     )
 
 
-def _history_of(message: SipMessage) -> tuple[Diversion, ...]:
+def _history_of(head: Head) -> tuple[Diversion, ...]:
     """Diversion is written newest first (RFC 5806, 5); History-Info oldest first (RFC 7044, 5), so it is turned round.
 
     Where both tell of the same hops, the two lists stand one behind the other: who compares looks for a person in them.
     """
     hops: list[Diversion] = []
-    if message.first("diversion"):
-        parties = map(parse_address, message.all("diversion")[:MAX_VALUES])
+    if head.first("diversion"):
+        parties = map(parse_address, head.all("diversion")[:MAX_VALUES])
         hops += (Diversion(uri=party.uri, reason=party.params.get("reason", "").lower()) for party in parties)
-    if message.first("history-info"):
-        entries = [parse_address(value).uri.partition("?") for value in message.all("history-info")[:MAX_VALUES]]
+    if head.first("history-info"):
+        entries = [parse_address(value).uri.partition("?") for value in head.all("history-info")[:MAX_VALUES]]
         hops += (Diversion(uri=uri, reason=_reason_in(headers)) for uri, _, headers in reversed(entries))
     return tuple(hops)
 

@@ -1,6 +1,5 @@
 """What SIP says of media: session descriptions become announced addresses, and bodies with keys become keys."""
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from typing import Final
@@ -21,8 +20,7 @@ MAX_WIDENED = 512
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
-_EVENT_TYPES: Final = re.compile(rb"\na=rtpmap:([0-9]{1,2}|1[01][0-9]|12[0-7]) telephone-event/", re.IGNORECASE).findall
-_UNUSUAL: Final = re.compile(rb"\na=(?:crypto|fingerprint|key-mgmt|rtpmap:[0-9]+ +red/)", re.IGNORECASE).search
+_UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/")
 
 
 class SipMedia:
@@ -36,11 +34,11 @@ class SipMedia:
     def announce(self, call: Call, side: Side, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Takes the media addresses of an offer or answer; only media that can carry keys is of interest."""
         text = message.text
-        # Most messages have no description, or none with telephone-events, and need not be read at all.
-        if b"telephone-event" not in text and b"telephone-event" not in text.lower():
-            return NOTHING
         at = text.find(b"\r\n\r\nv=0\r\n")
-        body = text[at + 4 :] if at > 0 else message.body
+        body = text[at + 2 :].lower() if at > 0 else message.body.lower()
+        # Most messages have no description, or none with telephone-events, and need not be read any further.
+        if b"telephone-event" not in body:
+            return NOTHING
         known = call.sdp
         name = hash(body)
         if known is None:
@@ -106,19 +104,33 @@ class SipMedia:
 def usual_media(body: bytes) -> tuple[bytes, int, frozenset[int]] | None:
     """Address, port and event types of a description with one media line of plain audio; none for any other.
 
-    Says the same as `parse_sdp` for what nearly all telephones send, in a tenth of its time.
+    Takes a description in lower case. Says the same as `parse_sdp` for what nearly all telephones send, in a tenth of
+    its time.
     """
-    media, line = body.find(b"\nm=audio "), body.find(b"\nc=IN IP4 ")
+    media, line = body.find(b"\nm=audio "), body.find(b"\nc=in ip4 ")
     if media < 0 or line < 0 or body.find(b"\nm=", media + 1) > 0 or body.find(b"\nc=", line + 1) > 0:
         return None
     words = body[media + 9 : body.find(b"\r\n", media)].split(b" ", 2)
-    if len(words) < 3 or words[1] != b"RTP/AVP":
+    if len(words) < 3 or words[1] != b"rtp/avp" or any(map(body.__contains__, _UNUSUAL)):
         return None
     address = _packed(body[line + 10 : body.find(b"\r\n", line)])
     port = int(words[0]) if words[0].isdigit() and len(words[0]) <= 5 else 0
-    if address is None or not 0 < port < 65536 or _UNUSUAL(body) is not None:
-        return None
-    return address, port, frozenset(map(int, _EVENT_TYPES(body)))
+    events = _event_types(body)
+    return (address, port, events) if address is not None and events and 0 < port < 65536 else None
+
+
+def _event_types(body: bytes) -> frozenset[int] | None:
+    """The numbers in all `a=rtpmap:101 telephone-event/…`; none when one of them is written otherwise."""
+    types: list[int] = []
+    at = body.find(b" telephone-event/")
+    while at >= 0:
+        number = body[body.rfind(b"\n", 0, at) : at]
+        digits = number[10:]
+        if not number.startswith(b"\na=rtpmap:") or not digits.isdigit() or len(digits) > 3 or int(digits) > 127:
+            return None
+        types.append(int(digits))
+        at = body.find(b" telephone-event/", at + 1)
+    return frozenset(types)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ from monitor.decoders import ASKS, Decoders
 from monitor.decoders.decoder import Decoded
 from monitor.decoders.sdp import parse_sdp
 from monitor.decoders.sip_address import parse_address
-from monitor.decoders.sip_claims import party_in, tag_of
+from monitor.decoders.sip_claims import party_in, tag_of, uri_of
 from monitor.decoders.sip_media import usual_media
 from monitor.model.asks import Ask
 from monitor.model.calls import CallAnswered, CallEnded, CallOffered, DigitDialled
@@ -184,6 +184,7 @@ def test_the_short_way_to_an_address_says_the_same_as_the_long(value: str) -> No
     party = parse_address(value)
     display, uri = party_in(value)
     assert (display, uri) == (party.display, party.uri)
+    assert uri_of(value) == (party.uri if value else "")
     assert tag_of(value) == party.params.get("tag", "")
 
 
@@ -205,7 +206,7 @@ def test_the_short_way_to_media_says_the_same_as_the_long(
 ) -> None:
     lines = ["v=0", "s=-", f"c=IN IP4 {address}", "t=0 0", f"m=audio {port} {profile} 0 101", *more, ""]
     body = "\r\n".join(lines).encode()
-    usual = usual_media(body)
+    usual = usual_media(b"\n" + body.lower())
     if usual is None:
         return
     (media,) = parse_sdp(body).media
