@@ -4,6 +4,7 @@ Compression is told by magic number, never by name. Memory is bounded, however f
 """
 
 import zlib
+from contextlib import suppress
 from typing import Protocol
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -13,6 +14,8 @@ GZIP_WINDOW = 31
 MAX_ZSTD_WINDOW = 32 * 1024 * 1024
 """Four times what `zstd -19` needs; more is asked only by `--ultra` and `--long`."""
 INPUT_BYTES = 64 * 1024
+GZIP_INPUT_BYTES = 16 * 1024
+"""Read at a time: they unfold to 16 MiB at most."""
 ZSTD_INPUT_BYTES = 1024
 """Given to zstd at a time: a block of 4 bytes may unfold to 128 KiB, so these to 32 MiB."""
 
@@ -94,12 +97,13 @@ class Gunzip(_Packed):
         while not self.trouble:
             if self._member.eof and not self._next_member():
                 break
-            fed = self._waiting or self._file.read(INPUT_BYTES)
+            fed = self._waiting or self._file.read(GZIP_INPUT_BYTES)
+            before = self._member.copy()
             try:
                 plain = self._member.decompress(fed, size)
             except zlib.error:
                 self.trouble = "the gzip stream is damaged"
-                break
+                return _saved(before, fed)
             self._waiting = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if plain:
                 return plain
@@ -115,6 +119,15 @@ class Gunzip(_Packed):
         self._waiting = head
         self._member = zlib.decompressobj(GZIP_WINDOW) if head.startswith(GZIP_MAGIC) else self._member
         return head.startswith(GZIP_MAGIC)
+
+
+def _saved(member: "zlib._Decompress", fed: bytes) -> bytes:
+    """What can be had of these bytes, the damage among them: zlib gives nothing of a piece with an error in it."""
+    plain = bytearray()
+    with suppress(zlib.error):
+        for place in range(len(fed)):
+            plain += member.decompress(fed[place : place + 1])
+    return bytes(plain)
 
 
 class Unzstd(_Packed):

@@ -46,34 +46,30 @@ NOTHING = "less 0"
 def filter_text(asks: Iterable[Ask], link: int = LINKTYPE_ETHERNET, *, tags: bool = True) -> str:
     """The filter that lets through what any of the asks wants, on that link; `tags` where frames can have VLAN tags."""
     packet = _packet(tuple(asks))
-    frame = packet
+    others = [packet[1]]
     if link in ETHERTYPE_AT:
         passed = TUNNEL_ETHERTYPES if tags else TUNNEL_ETHERTYPES + TAG_ETHERTYPES
-        frame += f" or {_any_of(f'link[{ETHERTYPE_AT[link]}:2]', passed)}"
+        others.append(_any_of(f"link[{ETHERTYPE_AT[link]}:2]", passed))
     if tags:
-        frame += f" or (vlan and ({packet} or (vlan and ({packet} or vlan))))"
-    return frame
+        inner = " or ".join(packet)
+        others.append(f"(vlan and ({inner} or (vlan and ({inner} or vlan))))")
+    # What is IPv4 and was not wanted must not be asked all the rest.
+    return f"{packet[0]} or (not ip and ({' or '.join(others)}))"
 
 
-def _packet(asks: Sequence[Ask]) -> str:
-    """An IP packet that any of the asks wants, or that hides what it carries: a fragment, a tunnel, an extension."""
+def _packet(asks: Sequence[Ask]) -> tuple[str, str]:
+    """A wanted packet of IPv4, and one of IPv6: by the asks, or since it hides what it carries, as fragments do."""
     udp_ports = sorted({port for ask in asks for port in ask.udp_ports} | set(TUNNEL_PORTS))
     tcp_ports = sorted({port for ask in asks for port in ask.tcp_ports})
     udp_heads = {head for ask in asks for head in ask.udp_heads}
     tcp_heads = {head for ask in asks for head in ask.tcp_heads}
     lengths = sorted({length for ask in asks for length in ask.rtp_payload_bytes})
-    four = [
-        "ip[6:2]&0x3fff!=0",
-        f"(udp and ({_udp('udp', 0, udp_ports, udp_heads, lengths)}))",
-        f"(tcp and ({_tcp('tcp', 0, tcp_ports, tcp_heads)}))",
-        _any_of("ip[9]", TUNNEL_PROTOCOLS),
-    ]
-    six = [
-        f"(ip6[6]=17 and ({_udp('ip6', 40, udp_ports, udp_heads, lengths)}))",
-        f"(ip6[6]=6 and ({_tcp('ip6', 40, tcp_ports, tcp_heads)}))",
-        _any_of("ip6[6]", TUNNEL_PROTOCOLS + IPV6_EXTENSIONS),
-    ]
-    return f"(ip and ({' or '.join(four)})) or (ip6 and ({' or '.join(six)}))"
+    udp4, udp6 = (_udp(name, at, udp_ports, udp_heads, lengths) for name, at in (("udp", 0), ("ip6", 40)))
+    tcp4, tcp6 = (_tcp(name, at, tcp_ports, tcp_heads) for name, at in (("tcp", 0), ("ip6", 40)))
+    rest4 = f"(ip[9]!=17 and ((tcp and ({tcp4})) or {_any_of('ip[9]', TUNNEL_PROTOCOLS)}))"
+    rest6 = f"(ip6[6]!=17 and ((ip6[6]=6 and ({tcp6})) or {_any_of('ip6[6]', TUNNEL_PROTOCOLS + IPV6_EXTENSIONS)}))"
+    four = f"(ip and (ip[6:2]&0x3fff!=0 or (udp and ({udp4})) or {rest4}))"
+    return four, f"(ip6 and ((ip6[6]=17 and ({udp6})) or {rest6}))"
 
 
 def _udp(name: str, start: int, ports: Sequence[int], heads: Iterable[bytes], lengths: Sequence[int]) -> str:
@@ -130,12 +126,15 @@ def _rtp(name: str, start: int, lengths: Sequence[int]) -> str:
     A load of the extension's length may be beyond the end, so no other test may follow.
     """
     flags = f"{name}[{start + 8}]"
+    length = f"{name}[{start + 4}:2]"
     sources = f"(({flags}&15)<<2)"
-    rest = f"{name}[{start + 4}:2]-20-{sources}"
     extension = f"({name}[{start + 22}+{sources}:2]<<2)"
-    plain = _any_of(rest, lengths)
-    extended = _any_of(f"{rest}-4-{extension}", lengths)
-    return f"({flags}&0xc0=0x80 and (({flags}&0x10=0 and {plain}) or ({flags}&0x10!=0 and {extended})))"
+    bare = _any_of(length, [20 + wanted for wanted in lengths])
+    listed = _any_of(f"{length}-20-{sources}", lengths)
+    extended = _any_of(f"{length}-24-{sources}-{extension}", lengths)
+    # Nearly all media has neither list nor extension, and is dropped by the first two tests.
+    rest = f"({flags}&0x10=0 and {listed}) or ({flags}&0x10!=0 and {extended})"
+    return f"(({flags}=0x80 and {bare}) or ({flags}>0x80 and {flags}<0xc0 and ({rest})))"
 
 
 def _any_of(load: str, values: Iterable[int]) -> str:

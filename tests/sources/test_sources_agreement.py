@@ -11,7 +11,6 @@ from monitor.model.packets import Frame
 from monitor.model.summary import CaptureReport
 from monitor.sources import savefile
 from tests.sources.savefiles import (
-    ASKS,
     INVITE,
     KEY,
     MEDIA,
@@ -109,5 +108,3 @@ def test_a_wanted_frame_of_the_length_of_media() -> None:
     frames, report = read_both(pcap(records))
     assert [f.number for f in frames] == list(range(100, 3001, 100))
     assert report.frames == 3000
-
-
