@@ -219,13 +219,14 @@ def report(rows: Sequence[Row], peers: Sequence[Peer], missing: Sequence[str]) -
         [
             "# Speed, measured",
             "",
-            "Made by `make bench`; do not edit. Whole processes from start to exit, in pairs on the same files; medians.",
-            "The number in bold is the peer's time divided by ours: above 1, joinwatch is faster. Before anything is timed,",
-            "joinwatch's joins and alerts are checked against the truth of the workload.",
+            "Made by `make bench`; do not edit. Whole processes from start to exit, in pairs on the same files; the",
+            "number in bold is the peer's time divided by ours, the median of the pairs: above 1, joinwatch is faster.",
+            "Before anything is timed, joins and alerts are checked against the truth of the workload.",
             "",
             *table,
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}.",
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
+            f"Python {platform.python_version()}.",
             "",
             "The workloads:",
             "",
