@@ -5,7 +5,7 @@
 The same pipeline serves a replay and the daemon. It asks no clock: time is the time of the packets.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -101,6 +101,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     calendar: Calendar
     directory: Directory
     number_text: NumberText
+    access_numbers: Mapping[str, str] = {}
+    """Numbers that invitations name as the way in, and the platforms they lead to."""
 
 
 def load_expected(
@@ -125,13 +127,14 @@ def load_expected(
     number_text = number_text_for(policy.country_code)
     calendar: Calendar = NoCalendar()
     directory: Directory = NoDirectory()
+    reader = Platforms(policy, number_text=number_text)
     if meetings:
         from monitor.sources.calendars import load_calendars
 
         try:
             calendar = load_calendars(
                 meetings,
-                read_text=Platforms(policy, number_text=number_text).read_text,
+                read_text=reader.read_text,
                 number_text=number_text,
                 timezone=policy.timezone,
                 classifications=policy.classifications,
@@ -147,7 +150,13 @@ def load_expected(
             problems.extend(error.problems)
     if problems:
         raise ConfigError(problems)
-    return Expected(policy=policy, calendar=calendar, directory=directory, number_text=number_text)
+    return Expected(
+        policy=policy,
+        calendar=calendar,
+        directory=directory,
+        number_text=number_text,
+        access_numbers=dict(reader.learned),
+    )
 
 
 class Signals:
@@ -163,6 +172,7 @@ class Signals:
             number_text=expected.number_text,
             pin_check=calendar.knows_pin,
             knows=lambda meeting: bool(calendar.series_of(meeting)),
+            access_numbers=expected.access_numbers,
         )
         self.now: Nanoseconds = 0
         """The latest packet time so far."""

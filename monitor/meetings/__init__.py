@@ -186,10 +186,12 @@ class Meetings:
             self._await(leg)
 
     def _refused(self, event: CallRefused) -> Iterator[RosterChange]:
+        # A redirect is no refusal: the caller goes on to the contact under the same Call-ID (RFC 3261, 8.1.3.4).
+        if event.status < 400:
+            return
         self._strangers.pop(event.call, None)
         leg = self._legs.get(event.call)
-        # A redirect is no refusal: the caller goes on to the contact under the same Call-ID (RFC 3261, 8.1.3.4).
-        if leg is None or event.status < 400 or leg.answered:
+        if leg is None or leg.answered:
             return
         if leg.meeting is not None and leg.participant is None and not leg.by_bridge:
             leg.note(f"refused with {event.status}", event.evidence)
