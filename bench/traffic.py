@@ -97,6 +97,7 @@ class Call:
     n: int
     at: int
     caller: str
+    """A number in E.164, or a SIP URI."""
     target: str
     callee: str
     """The host that answers."""
@@ -104,17 +105,22 @@ class Call:
     transport: str = "UDP"
     media_port: int = 16_384
     codec: int = 8
+    written: str = ""
+    """What From has, where that is not the caller's URI."""
+    asserted: bool = True
 
     def messages(self) -> Iterator[tuple[int, bool, bytes]]:
         """When, whether from the caller, and what."""
         identity, branch = f"{self.n:08x}{self.n * 2_654_435_761 % 2**32:08x}", f"z9hG4bK{self.n:012x}"
         via = f"Via: SIP/2.0/{self.transport} {TRUNK}:5060;branch={branch}"
-        source = f"From: <sip:{self.caller}@{TRUNK};user=phone>;tag=a{identity}\r\n"
+        uri = self.caller if self.caller.startswith("sip:") else f"sip:{self.caller}@{TRUNK};user=phone"
+        asserts = f"P-Asserted-Identity: <{uri}>\r\n" if self.asserted else ""
+        source = f"From: <{self.written or uri}>;tag=a{identity}\r\n"
         to = f"To: <{self.target}>"
         call = f"Call-ID: {identity}@{TRUNK}\r\nCSeq: "
         names = f"\r\n{source}{to}"
         answered = f"{names};tag=b{identity}\r\n{call}"
-        contact = f"Contact: <sip:{self.caller}@{TRUNK}:5060>\r\n"
+        contact = f"Contact: <sip:{self.caller.removeprefix('sip:').partition('@')[0]}@{TRUNK}:5060>\r\n"
         tail = "Content-Length: 0\r\n\r\n"
         end = self.at + self.lasts
         offer, answer = self._sdp(TRUNK, self.media_port), self._sdp(self.callee, self.media_port + 2)
@@ -123,7 +129,7 @@ class Call:
             True,
             (
                 f"INVITE {self.target} SIP/2.0\r\n{via}\r\nMax-Forwards: 70{names}\r\n{call}1 INVITE\r\n{contact}"
-                f"P-Asserted-Identity: <sip:{self.caller}@{TRUNK};user=phone>\r\nUser-Agent: Carrier-SBC/9.3\r\n"
+                f"{asserts}User-Agent: Carrier-SBC/9.3\r\n"
                 f"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r\nSupported: timer, replaces\r\n{offer}"
             ).encode(),
         )
