@@ -7,6 +7,8 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from msgspec.structs import replace
+
 from monitor.model.alerts import Alert, Severity
 from monitor.model.calls import CallOffered
 from monitor.model.evidence import Fact, Nanoseconds
@@ -99,7 +101,8 @@ class Terminal:
         if known is not None:
             known.left_at = left_at
         elif left_at is None:
-            self._stays[who.id] = Stay(who)
+            # The page names no fact of a join: alerts bring their own, and the journal has them all.
+            self._stays[who.id] = Stay(replace(who, facts=()))
             if len(self._stays) > MAX_PARTICIPANTS:
                 _, gone = self._stays.popitem(last=False)
                 self._not_kept[gone.who.verdict] += 1
