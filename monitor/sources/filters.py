@@ -13,6 +13,7 @@ from typing import Any
 
 from monitor.model.asks import Ask
 from monitor.sources.savefile import MAX_FRAME_BYTES
+from monitor.sources.tags import TAG_ETHERTYPES, with_tags
 
 LINKTYPE_ETHERNET = 1
 LINKTYPE_LINUX_SLL = 113
@@ -21,7 +22,6 @@ ETHERTYPE_AT = {LINKTYPE_ETHERNET: 12, LINKTYPE_LINUX_SLL: 14, LINKTYPE_LINUX_SL
 """Link type → where a frame tells what is in it."""
 TUNNEL_ETHERTYPES = (0x8847, 0x8848, 0x8864)
 """MPLS and PPPoE sessions: what is inside is for `wire` to find, so they pass as a whole."""
-TAG_ETHERTYPES = (0x8100, 0x88A8, 0x9100)
 TUNNEL_PROTOCOLS = (4, 41, 47)
 """IP in IP, IPv6 in IP, and GRE, with ERSPAN."""
 TUNNEL_PORTS = (2152, 4789, 6081)
@@ -32,7 +32,7 @@ NETMASK_UNKNOWN = 0xFFFF_FFFF
 """A mirror port has no address, so no netmask."""
 DATA_LINK_TYPES = {100: 11, 101: 12, 106: 19}
 """LINKTYPE_ of savefiles → DLT_ of libpcap, where they differ."""
-MAX_WIDENED = 200
+MAX_WIDENED = 128
 """Asks added while reading; the oldest is forgotten, for each makes the filter longer for every packet."""
 HEAD_BYTES = 4
 HEAD_GAP = 0x0600_0000
@@ -44,7 +44,10 @@ NOTHING = "less 0"
 
 
 def filter_text(asks: Iterable[Ask], link: int = LINKTYPE_ETHERNET, *, tags: bool = True) -> str:
-    """The filter that lets through what any of the asks wants, on that link; `tags` where frames can have VLAN tags."""
+    """The filter that lets through what any of the asks wants, on that link.
+
+    With `tags` it looks behind VLAN tags, which pcap-filter(7) knows on Ethernet alone; without, tagged frames pass.
+    """
     packet = _packet(tuple(asks))
     others = [packet[1]]
     if link in ETHERTYPE_AT:
@@ -167,8 +170,7 @@ class Filters:
     def program(self, link: int) -> Any | None:
         """The filter for a link type of a savefile; none where libpcap cannot look into such frames."""
         if link not in self._programs:
-            tagged = self._compiled(link, tags=True)
-            self._programs[link] = tagged if tagged is not None else self._compiled(link, tags=False)
+            self._programs[link] = self._compiled(link)
         return self._programs[link]
 
     def wants(self, program: Any, data: bytes, length: int) -> bool:
@@ -201,9 +203,11 @@ class Filters:
             finally:
                 self._followed.remove(follower)
 
-    def _compiled(self, link: int, *, tags: bool) -> Any | None:
-        text = filter_text((*self._asks, *self._widened), link, tags=tags)
+    def _compiled(self, link: int) -> Any | None:
+        text = filter_text((*self._asks, *self._widened), link, tags=False)
+        kind = DATA_LINK_TYPES.get(link, link)
         try:
-            return self._cypcap.compile(DATA_LINK_TYPES.get(link, link), MAX_FRAME_BYTES, text, True, NETMASK_UNKNOWN)
+            program = self._cypcap.compile(kind, MAX_FRAME_BYTES, text, True, NETMASK_UNKNOWN)
         except self._cypcap.Error:
             return None
+        return self._cypcap.BpfProgram(with_tags(program)) if link == LINKTYPE_ETHERNET else program

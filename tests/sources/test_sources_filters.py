@@ -121,8 +121,8 @@ def test_tunnels_pass_as_a_whole(link: int, frame: bytes, tmp_path: Path) -> Non
 
 def test_media_costs_few_steps() -> None:
     """So few that 1.5 million frames of audio are dropped in a fraction of a second."""
-    cypcap = pytest.importorskip("cypcap")
-    program = cypcap.compile(1, 65535, filter_text((SIP, KEYS)), True, 0xFFFFFFFF)
+    program = Filters((SIP, KEYS)).program(1)
+    assert program is not None
     steps = _steps(list(program), ethernet(ipv4(17, udp(20000, 30000, rtp(b"\xd5" * 160)))))
     assert steps <= 36
 
@@ -160,6 +160,20 @@ def _steps(program: list[tuple[int, int, int, int]], frame: bytes) -> int:
             at += k if code & 0xF0 == 0 else true if test[code & 0xF0] else false
         else:
             a, x = (a, a) if code & 0x80 == 0 else (x, x)
+
+
+@pytest.mark.parametrize("tags", [[], [5], [5, 6]])
+def test_the_text_and_the_program_agree(tags: list[int]) -> None:
+    """Text, as a person would give it to tcpdump, reads tags with `vlan`; the program with a shift of its own."""
+    import cypcap
+
+    filters = Filters(ASKS)
+    program = filters.program(1)
+    told = cypcap.compile(1, 65535, filter_text(ASKS), True, 0xFFFFFFFF)
+    for _, protocol, body in WANTED + UNWANTED:
+        for packet in (ipv4(protocol, body), ipv6(protocol, body)):
+            frame = ethernet(packet, tags=tags)
+            assert filters.wants(program, frame, len(frame)) == filters.wants(told, frame, len(frame))
 
 
 def test_nothing_asked_is_nothing_but_what_hides_something(tmp_path: Path) -> None:
