@@ -11,7 +11,7 @@ from typing import TypeAlias
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
-from monitor.wire import fragments, streams
+from monitor.wire import duplicates, fragments, streams
 from monitor.wire.duplicates import Duplicates
 from monitor.wire.envelope import IPV4, IPV6, MPLS, Envelope
 from monitor.wire.fragments import Fragments
@@ -69,14 +69,16 @@ COUNTS = (
     *streams.COUNTS,
 )
 
-TICK: Nanoseconds = streams.SKEW
+TICK: Nanoseconds = max(streams.SKEW, duplicates.WINDOW)
 _BACK: Nanoseconds = -SECOND  # Frames in a little disorder do not turn the clock back.
 _TCP, _UDP = 6, 17
 _LAYERS = {_TCP: "tcp", _UDP: "udp"}
 _NOTHING: Sequence[Packet | Oddity] = ()
-# Of an Ethernet frame: EtherType with IP version and header length, total length, fragment, protocol, UDP length.
-_PLAIN = Struct("!12x3sxH2xHxB14xH").unpack_from
+# Of an Ethernet frame: EtherType with IP version and header length, total length, identification, fragment field,
+# protocol, addresses with ports, UDP length.
+_PLAIN = Struct("!12x3sxH2sHxB2x12sH").unpack_from
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
+_IPV4, _VLAN = b"\x08\x00", b"\x81\x00"
 _datagram = tuple.__new__  # A named tuple's own constructor costs 0.1 µs more.
 
 Given: TypeAlias = Packet | Oddity
@@ -94,22 +96,25 @@ class Wire:
 
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""
-        at, capture, number, link, data, _ = frame
+        at, capture, number, link, data, length = frame
         if not _BACK < at - self._ticked < TICK:
             return self._tick(frame)
         # The usual frame, whole IPv4 without options in Ethernet with nothing in between, takes the short way.
         if link == 1 and len(data) >= 42:
-            kind, total, fragment, protocol, length = _PLAIN(data)
+            kind, total, mark, fragment, protocol, flow, udp_length = _PLAIN(data)
             if kind == _IPV4_WITHOUT_OPTIONS and not fragment & 0x3FFF and 28 <= total <= len(data) - 14:
-                if protocol == _UDP and length == total - 20:
-                    flow, payload = data[26:38], data[42 : 14 + total]
-                    if self._duplicates.have((data[18:22], flow, payload), at):
+                if protocol == _UDP and udp_length == total - 20:
+                    payload = data[42 : 14 + total]
+                    if self._duplicates.have((mark, flow, payload), at):
                         self.counts["duplicates"] += 1
                         return _NOTHING
                     self.counts["datagrams"] += 1
                     return (_datagram(Datagram, (at, capture, number, flow, payload, False)),)
                 if protocol == _TCP:
-                    return self._open_segment(frame, total)
+                    return self._open_segment(frame, mark, flow, 14 + total)
+            elif kind[:2] == _VLAN and data[16:18] == _IPV4:
+                # Without its tag it is a usual frame, and copying it is quicker than the long way.
+                return self.feed(Frame(at, capture, number, link, data[:12] + data[16:], length - 4))
         return self._open(frame)
 
     def finish(self) -> Sequence[Given]:
@@ -120,16 +125,16 @@ class Wire:
     def _tick(self, frame: Frame) -> Sequence[Given]:
         """Packet time has moved on (or back, with another capture): first what that frees, then the frame."""
         self._ticked = frame.at
+        self._duplicates.advance()
         self._fragments.advance(frame.at)
         freed = self._streams.advance(frame[:3])
         given = self.feed(frame)
         return [*freed, *given] if freed else given
 
-    def _open_segment(self, frame: Frame, total: int) -> Sequence[Given]:
+    def _open_segment(self, frame: Frame, mark: bytes, flow: bytes, end: int) -> Sequence[Given]:
         """The short way for TCP."""
-        data = frame.data
         try:
-            return self._segment(frame, data[18:22], data[26:34], data, 34, 14 + total, 0)
+            return self._segment(frame, mark, flow, frame.data, 34, end, 0)
         except Malformed:
             return self._open(frame)  # which says what is wrong
 
@@ -192,16 +197,16 @@ class Wire:
         elif ip.protocol == _TCP:
             # The header lies when a frame that nobody cut is too short; only what a snap length cut will never come.
             lost = ip.lost if frame.length > len(frame.data) else 0
-            out.extend(self._segment(frame, ip.mark, ip.addresses, ip.data, ip.start, ip.end, lost))
+            flow = ip.addresses + ip.data[ip.start : ip.start + 4]
+            out.extend(self._segment(frame, ip.mark, flow, ip.data, ip.start, ip.end, lost))
         else:
             self.counts["unknown_protocols"] += 1
 
     def _segment(
-        self, frame: Frame, mark: bytes, addresses: bytes, data: bytes, start: int, end: int, lost: int
+        self, frame: Frame, mark: bytes, flow: bytes, data: bytes, start: int, end: int, lost: int
     ) -> Sequence[Given]:
         """What a TCP segment adds to its stream."""
         segment = segment_of(data, start, end, lost)
-        flow = addresses + data[start : start + 4]
         if self._is_copy((mark, flow, data[start + 4 : end], _TCP), frame.at):
             return _NOTHING
         return self._streams.feed(frame[:3], flow, segment)

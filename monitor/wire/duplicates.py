@@ -18,14 +18,16 @@ class Duplicates:
     def __init__(self) -> None:
         self._young: dict[int, Nanoseconds] = {}
         self._old: dict[int, Nanoseconds] = {}
-        self._turn: Nanoseconds = 0
+
+    def advance(self) -> None:
+        """Called when packet time has moved on by the window, or back: the old generation is forgotten."""
+        self._old, self._young = self._young, {}
 
     def have(self, parts: Hashable, at: Nanoseconds) -> bool:
         """True when the same came less than 50 ms ago; the third copy too is measured against the first."""
+        if len(self._young) >= MAX_PACKETS:
+            self.advance()
         young = self._young
-        if abs(at - self._turn) >= WINDOW or len(young) >= MAX_PACKETS:
-            self._old, young, self._turn = young, {}, at
-            self._young = young
         name = hash(parts)
         first = young.get(name)
         if first is None:

@@ -36,7 +36,7 @@ class IpPacket(NamedTuple):
     addresses: bytes
     """Source and destination, as they stand: the first part of a flow."""
     mark: bytes
-    """Identification and fragment field, which a copy shares and a second sending (of IPv4) does not."""
+    """Identification, of a fragment also its place: a copy shares them, a second sending (of IPv4) does not."""
     data: bytes
     start: int
     end: int
@@ -63,9 +63,10 @@ def ipv4_of(data: bytes, start: int) -> IpPacket:
         raise Malformed(Reason.BAD_LENGTH, start + 2, "IPv4 total length shorter than the header")
     lost = max(0, end - len(data))
     addresses = data[start + 12 : start + 20]
-    mark = data[start + 4 : start + 8]
+    mark = data[start + 4 : start + 6]
     part = None
     if fragment & 0x3FFF:
+        mark = data[start + 4 : start + 8]
         name = b"%c%c%c%b" % (protocol, identification >> 8, identification & 0xFF, addresses)
         part = Fragment(name, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000))
     return IpPacket(protocol, addresses, mark, data, start + header, end - lost, lost, part)
@@ -113,7 +114,7 @@ def _require_within(ip: IpPacket, until: int) -> None:
 
 def whole_of(last: IpPacket, protocol: int, content: bytes) -> IpPacket:
     """The packet that its fragments make; `last` is the fragment that completed it."""
-    whole = IpPacket(protocol, last.addresses, last.mark[:2] + b"\0\0", content, 0, len(content))
+    whole = IpPacket(protocol, last.addresses, last.mark[:2], content, 0, len(content))
     if len(last.addresses) == 8:
         return whole
     opened = _opened(whole._replace(mark=b""))

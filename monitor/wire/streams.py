@@ -141,6 +141,7 @@ class Streams:
         out: list[Given] = []
         self._place(half, segment, out)
         self._settle(half, out)
+        self._relieve(out)
         return out
 
     def advance(self, seen: Seen) -> Sequence[Given]:
@@ -190,6 +191,7 @@ class Streams:
         self._begin(half, segment)
         self._place(half, segment, out)
         self._settle(half, out)
+        self._relieve(out)
         return out
 
     def _begin(self, half: _Half, segment: Segment) -> None:
@@ -218,10 +220,12 @@ class Streams:
             self._rewind(half, start, True, out)
         self._put(half, start, segment.payload, out)
         end = start + len(segment.payload)
-        if segment.lost and half.next == end:
-            # Cut by the snap length, as its retransmission would be.
-            self._give_gap(half, end + segment.lost, half.seen, out)
-        if segment.flags & FIN and half.fin is None:
+        self._drain(half, out)
+        if segment.lost and half.next == end and not half.over:
+            # Cut by the snap length, as its retransmission would be; but part of it may wait already.
+            waiting = half.pieces[0].start if half.pieces else end + segment.lost
+            self._give_gap(half, min(end + segment.lost, waiting), half.seen, out)
+        if segment.flags & FIN and half.fin is None and not half.over:
             half.fin = Piece(end + segment.lost, b"", half.seen)
         self._drain(half, out)
 
@@ -314,7 +318,7 @@ class Streams:
             half.peer.peer = None
 
     def _settle(self, half: _Half, out: list[Given]) -> None:
-        """Keeps the books after a change, and the limits."""
+        """Keeps the books after a change, and the limits of one flow."""
         while half.pieces.weight > MAX_FLOW_WEIGHT or len(half.pieces) > MAX_FLOW_PIECES:
             self._give_up(half, half.pieces[0], out)
         if half.opening is not None and half.opening.weight > MAX_OPENING:
@@ -328,15 +332,15 @@ class Streams:
             self._waiting[half.flow] = half
         else:
             self._waiting.pop(half.flow, None)
-        while self._weight > MAX_WEIGHT:
-            self._relieve(next(iter(self._waiting.values())), out)
 
-    def _relieve(self, half: _Half, out: list[Given]) -> None:
-        """Too much waits: the flow that has waited longest waits no more."""
-        half.opening = None
-        while (hole := half.hole) is not None:
-            self._give_up(half, hole, out)
-        self._settle(half, out)
+    def _relieve(self, out: list[Given]) -> None:
+        """When too much waits in all, the flows that have waited longest wait no more."""
+        while self._weight > MAX_WEIGHT:
+            half = next(iter(self._waiting.values()))
+            half.opening = None
+            while (hole := half.hole) is not None:
+                self._give_up(half, hole, out)
+            self._settle(half, out)
 
 
 def _has_settled(then: Seen, now: Seen) -> bool:

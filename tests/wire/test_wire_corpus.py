@@ -106,6 +106,19 @@ def test_datagrams_are_those_that_tshark_shows(name: str) -> None:
     assert ours == [[column for column in line.split("\t") if column] for line in shown.splitlines()]
 
 
+@pytest.mark.parametrize(
+    "name", ["sip/sip-over-tcp.pcap", "sip/MagicJack-_short_call.pcap", "conference/BRIDGE_003_pass.pcap"]
+)
+def test_a_mirror_that_triples_changes_nothing(name: str) -> None:
+    frames = list(frames_of(CORPUS / name))
+    tripled = [
+        each._replace(data=bytes([copy] * 12) + each.data[12:], at=each.at + copy)
+        for each in frames
+        for copy in range(3)
+    ]
+    assert given(Wire(), tripled) == given(Wire(), [each._replace(data=bytes(12) + each.data[12:]) for each in frames])
+
+
 @pytest.mark.parametrize("folder", ["sip", "dtmf", "conference", "encapsulation"])
 def test_real_captures_hold_no_oddities_and_no_gaps(folder: str) -> None:
     captures = [p for p in sorted((CORPUS / folder).iterdir()) if p.suffix in {".pcap", ".pcapng", ".cap"}]

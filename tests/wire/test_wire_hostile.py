@@ -74,7 +74,7 @@ def test_random_bytes(link: int, samples: list[bytes]) -> None:
     check([frame(data, n, link=link) for n, data in enumerate(samples)])
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @for_all(st.lists(st.tuples(mutations(), TIMES, st.integers(0, 9)), max_size=20))
 def test_mutated_frames(samples: list[tuple[bytes, int, int]]) -> None:
     check([frame(data, n, at, length=len(data) + cut) for n, (data, at, cut) in enumerate(samples)])
@@ -90,7 +90,7 @@ def segments(draw: st.DrawFn) -> bytes:
     return ethernet(ipv4(tcp(draw(st.binary(max_size=9)), sequence, acknowledged, flags, ports), 6))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @for_all(st.lists(st.tuples(segments(), TIMES), max_size=40))
 def test_any_segments(samples: list[tuple[bytes, int]]) -> None:
     check([frame(data, n * 30, at) for n, (data, at) in enumerate(samples)])

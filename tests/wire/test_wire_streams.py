@@ -191,6 +191,20 @@ def test_what_the_snap_length_cut_is_a_hole_at_once() -> None:
     assert talk.streams(finish=False) == {THERE: HOLE}
 
 
+def test_what_the_snap_length_cut_may_be_known_in_part() -> None:
+    talk = greeted().there(b"fg", 105).there(b"abcdefg", 100).there(b"xyz", 107)
+    whole = talk.frames[3]
+    talk.frames[3] = whole._replace(data=whole.data[:-4])
+    assert talk.streams(finish=False) == {THERE: [b"abc", 2, b"fgxyz"]}
+
+
+def test_what_the_snap_length_cut_may_be_known_at_once() -> None:
+    talk = greeted().there(b"defg", 103).there(b"abcdefg", 100).there(b"xyz", 107)
+    whole = talk.frames[3]
+    talk.frames[3] = whole._replace(data=whole.data[:-4])
+    assert talk.streams(finish=False) == {THERE: [b"abcdefgxyz"]}
+
+
 def test_a_header_that_claims_more_than_the_frame_hides_nothing() -> None:
     lie = ipv4(tcp(b"abc", 100), 6, total=5000)
     talk = greeted()
@@ -224,6 +238,16 @@ def test_all_flows_together_hold_so_many_bytes(monkeypatch: pytest.MonkeyPatch) 
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(bytes(1000), 101)
         given(wire, talk.frames, finish=False)
     assert wire.counts["stream_gaps"] == 12
+
+
+def test_many_flows_that_wait_for_nothing_but_their_end_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_WEIGHT", 0)
+    wire = Wire()
+    for port in range(2000):
+        talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(sequence=105, flags=FIN)
+        assert given(wire, talk.frames, finish=False) == []
+    freed = given(wire, Talk(ports=(2000, 5060)).there(sequence=99, flags=SYN).there(b"x", 101).frames, finish=False)
+    assert sum(isinstance(packet, StreamEnd) for packet in freed) == 2000
 
 
 # Beginnings and ends
