@@ -289,9 +289,13 @@ class Replay:
         self._judge(self.meetings.finish(self.signals.now))
         for alert in self.detections.finish():
             self._write(alert)
-        summary = self.signals.summary(**self.meetings.counts, **self.detections.counts)
+        summary = self.summary()
         self._write(summary)
         return summary
+
+    def summary(self) -> Summary:
+        """What was read and found so far; every count is there from the start."""
+        return self.signals.summary(**self.meetings.counts, **self.detections.counts)
 
     def _judge(self, changes: Iterable[RosterChange]) -> None:
         for change in changes:

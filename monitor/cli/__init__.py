@@ -46,8 +46,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the answer is its exit code. No traceback reaches the user, unless JOINWATCH_DEBUG is set."""
-    _die_quietly_on_closed_pipe()
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
         options = parser().parse_args(argv)
         run = import_module(f"monitor.cli.{options.command}").run
         code: int = run(options)
@@ -84,12 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _sentence(summary: str) -> str:
     return summary[0].upper() + summary[1:] + "."
-
-
-def _die_quietly_on_closed_pipe() -> None:
-    """`joinwatch … | head` ends like any other program of a pipeline."""
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -150,6 +144,7 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--captures", metavar="PATH", action="append", default=[], help="where the captures are, if not where they were"
     )
+    command.add_argument("--policy", metavar="FILE", help="show times in the time zone of this policy, instead of UTC")
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 from monitor.cli import DONE
+from monitor.pipeline import load_expected
 
 
 def run(options: argparse.Namespace) -> int:
     """Explain one alert of a journal."""
     from monitor.outputs.explain import explain
 
-    explain(options.alert, Path(options.journal), [Path(p) for p in options.captures], sys.stdout)
+    zone = load_expected(policy_file=Path(options.policy)).policy.timezone if options.policy else "UTC"
+    captures = [Path(capture) for capture in options.captures]
+    explain(options.alert, Path(options.journal), captures, sys.stdout, timezone=zone)
     return DONE

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,23 +51,28 @@ def replay(captures: Sequence[Path | str], expected: Expected, options: argparse
 
     listen = address_of(options.metrics_listen) if options.metrics_listen else None
     source = captures_of(captures)
+    worst = Worst()
     people = sys.stderr if options.json == "-" else sys.stdout
+    outputs: list[Output] = [worst, Terminal(people, timezone=expected.policy.timezone, journal=options.json)]
     with ExitStack() as closing:
-        metrics = metrics_for(options, listen)
-        worst = Worst()
-        terminal = Terminal(people, timezone=expected.policy.timezone, journal=options.json)
-        outputs: list[Output] = [worst, terminal]
         if options.json:
             outputs.append(Journal.to(options.json))
+        pipeline = Replay(source, expected, outputs)
+        metrics = metrics_of(pipeline) if listen or options.metrics_textfile else None
         if metrics is not None:
             outputs.append(metrics)
-        for output in outputs:
-            closing.callback(output.close)
-        summary, interrupted = read_to_the_end(Replay(source, expected, outputs), source)
-    if metrics is not None and options.metrics_textfile:
-        metrics.write_textfile(options.metrics_textfile)
-    if listen is not None and not interrupted:
-        interrupted = serve_until_interrupted()
+        if metrics is not None and listen is not None:
+            port = closing.enter_context(metrics.serving(*listen))
+            print(f"joinwatch: metrics on http://{listen[0]}:{port}/metrics", file=sys.stderr)
+        try:
+            summary, interrupted = read_to_the_end(pipeline, source)
+        finally:
+            for output in outputs:
+                output.close()
+        if metrics is not None and options.metrics_textfile:
+            metrics.write_textfile(options.metrics_textfile)
+        if listen is not None and not interrupted:
+            wait_for_interruption()
     return exit_code(summary, interrupted=interrupted, alerted=reached(worst, options.fail_on))
 
 
@@ -107,28 +112,18 @@ def address_of(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def metrics_for(options: argparse.Namespace, listen: tuple[str, int] | None) -> "Metrics | None":
-    """The metrics, when somebody wants them."""
-    if listen is None and not options.metrics_textfile:
-        return None
+def metrics_of(pipeline: Replay) -> "Metrics":
+    """Metrics with every series that this pipeline can ever count."""
     from monitor.detections import rule_infos
     from monitor.outputs.metrics import Metrics
     from monitor.platforms import known_platforms
 
-    metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
-    if listen is not None:
-        port = metrics.serve(*listen)
-        print(
-            f"joinwatch: metrics on http://{options.metrics_listen.rpartition(':')[0]}:{port}/metrics", file=sys.stderr
-        )
-    return metrics
+    return Metrics(rules=rule_infos(), platforms=known_platforms(), counts=pipeline.summary().counts)
 
 
-def serve_until_interrupted() -> bool:
+def wait_for_interruption() -> None:
     """Keep the metrics up after the end of the captures, so that somebody can read them."""
     print("joinwatch: the captures are read; serving metrics until Ctrl-C", file=sys.stderr)
-    try:
+    with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-    except KeyboardInterrupt:
-        return False
