@@ -56,6 +56,16 @@ def wrong_then_empty(world: World) -> None:
     uninvited(world, tel("outsider"), POLICY_MEETING, call)
 
 
+def empty_pin_with_loss(world: World) -> None:
+    """An outsider leaves the PIN empty, and the mirror port shows only the last packet of each key."""
+    call = dial_in(world, caller("outsider"), "10:05")
+    for group in (NUMBER, "#", "#"):
+        call.keys(group, gap=0.2, lost=5)
+    joined(call, tel("outsider"), POLICY_MEETING, "uninvited").until("10:50").hang_up()
+    _bypassed(world, tel("outsider"), call)
+    uninvited(world, tel("outsider"), POLICY_MEETING, call)
+
+
 def attendee_hash(world: World) -> None:
     """Bram has no attendee ID, so he types `#` there, and then the PIN: as everybody does."""
     joined(dial_in(world, caller("bram"), "09:58", *ALL_KEYS), tel("bram"), POLICY_MEETING).until("10:50").hang_up()
@@ -165,6 +175,7 @@ SCENARIOS = {
     "pin-bypass/attack-empty-pin-info": empty_pin_by_info,
     "pin-bypass/attack-one-slot": one_empty_slot,
     "pin-bypass/attack-wrong-then-empty": wrong_then_empty,
+    "pin-bypass/attack-lossy-keys": empty_pin_with_loss,
     "pin-bypass/benign-attendee-hash": attendee_hash,
     "pin-bypass/benign-wrong-once": wrong_once,
     "pin-bypass/benign-no-pin": meeting_without_pin,

@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64encode
 from json import dumps
 
-from pcaps.generator import Party, World, phone, sip_user, withheld
+from pcaps.generator import Host, Party, World, phone, sip_user, withheld
 from pcaps.stories.town import (
     BRIDGE,
     CARLA_SIP,
@@ -65,6 +65,26 @@ def assertion_of_a_stranger(world: World) -> None:
     call = dial_in(world, liar, "10:04", *ALL_KEYS, trunk=STRANGER)
     joined(call, tel("outsider"), POLICY_MEETING, "uninvited").until("10:30").hang_up()
     uninvited(world, tel("outsider"), POLICY_MEETING, call)
+
+
+def over_ipv6(world: World) -> None:
+    """An outsider calls the meeting's SIP address over IPv6, on a port that is not the usual one."""
+    here, bridge = Host("2001:db8::66", port=5082), Host("2001:db8:1::20", port=5080, agent="Webex-Edge-Audio")
+    outsider = sip_user("guest@outside.example", "", vouched=False)
+    call = sip_in(world, outsider, POLICY_MEETING, "10:03", here, bridge)
+    joined(call, "sip:guest@outside.example", POLICY_MEETING, "uninvited", method="sip").until("10:30").hang_up()
+    uninvited(world, "sip:guest@outside.example", POLICY_MEETING, call)
+
+
+def two_assertions_and_a_diversion(world: World) -> None:
+    """Carla's call has come by way of another number: Diversion names that one, and P-Asserted-Identity has her SIP
+    address and her number, both hers. Who sent a call on is not who calls.
+    """
+    party = caller("carla").but(
+        asserted=(f"sip:{NUMBERS['carla']}@192.0.2.10;user=phone", f"tel:{NUMBERS['carla']}"),
+        diversion=(f"<sip:{NUMBERS['outsider']}@192.0.2.10;user=phone>;reason=unconditional;counter=1",),
+    )
+    joined(dial_in(world, party, "09:58", *ALL_KEYS), tel("carla"), POLICY_MEETING).until("10:50").hang_up()
 
 
 def number_spellings(world: World) -> None:
@@ -289,6 +309,8 @@ SCENARIOS = {
     "uninvited-participant/attack-another-occurrence": invited_to_another_occurrence,
     "uninvited-participant/attack-display-name": display_name_of_an_invitee,
     "uninvited-participant/attack-untrusted-assertion": assertion_of_a_stranger,
+    "uninvited-participant/attack-ipv6": over_ipv6,
+    "uninvited-participant/benign-diversion": two_assertions_and_a_diversion,
     "uninvited-participant/benign-number-spellings": number_spellings,
     "uninvited-participant/benign-delegate": delegate,
     "uninvited-participant/benign-shared-phone": shared_phone,

@@ -1,6 +1,6 @@
 """Looking for meetings by trying their numbers, and what only looks like it."""
 
-from pcaps.generator import Call, Party, World, phone, sip_user
+from pcaps.generator import Call, Party, World, phone, sip_user, withheld
 from pcaps.stories.town import (
     BRIDGE,
     CALL_CENTRE,
@@ -81,6 +81,15 @@ def by_many_sources(world: World) -> None:
         "six nearly consecutive meeting numbers were tried in vain, from six telephones",
         *calls,
         open=True,
+    )
+
+
+def by_nobody(world: World) -> None:
+    """A caller without a number tries six consecutive numbers in two calls: a campaign, whoever it is."""
+    first = _tried(world, withheld(), "10:05", "24551100710", "24551100711", "24551100712")
+    second = _tried(world, withheld(), "10:07", "24551100713", "24551100714", "24551100715")
+    _found(
+        world, "anonymous", "six consecutive meeting numbers were tried in vain by an anonymous caller", first, second
     )
 
 
@@ -167,6 +176,7 @@ SCENARIOS = {
     "meeting-enumeration/attack-sip": by_sip_address,
     "meeting-enumeration/attack-sip-names": by_sip_address_under_many_names,
     "meeting-enumeration/attack-distributed": by_many_sources,
+    "meeting-enumeration/attack-anonymous": by_nobody,
     "meeting-enumeration/attack-low-and-slow": low_and_slow,
     "meeting-enumeration/attack-sip-over-tcp": over_tcp,
     "meeting-enumeration/benign-three-wrong": three_wrong_then_joined,

@@ -182,21 +182,35 @@ def from_desk_to_mobile(world: World) -> None:
     mobile.until("10:55").hang_up()
 
 
-def forked(world: World) -> None:
-    """A proxy sends the bridge's call to Anna's desk and her mobile (RFC 3261, section 16.6); the mobile answers.
-    Two branches, two tags, one Call-ID: one participant.
-    """
+def _forks(world: World) -> tuple[Call, Call]:
+    """A proxy sends the bridge's call to Anna's desk and her mobile (RFC 3261, section 16.6); the mobile answers."""
     desk, mobile = Host("192.0.2.31", agent="Deskphone/14"), Host("192.0.2.32", agent="Mobile-Client/3")
     meeting = phone(ACCESS).but(uri=f"sip:{POLICY_MEETING.number}@{SITE}", asserted=(), user=POLICY_MEETING.number)
     aor = f"sip:{NUMBERS['anna']}@ministry.example;user=phone"
     to_mobile = world.call(meeting, aor, (BRIDGE, PROXY, mobile), at="09:58", codec="G729")
     to_desk = world.call(meeting, aor, (BRIDGE, PROXY, desk), at="09:58", codec="G729", opens=False)
     to_desk.branch_of(to_mobile).invite().ring()
-    to_mobile.ring()
-    to_mobile.answer(after=5, asserted=f"<sip:{NUMBERS['anna']}@192.0.2.21;user=phone>")
+    to_mobile.ring().answer(after=5, asserted=f"<sip:{NUMBERS['anna']}@192.0.2.21;user=phone>")
     joined(to_mobile, tel("anna"), POLICY_MEETING)
+    return to_mobile, to_desk
+
+
+def forked(world: World) -> None:
+    """A call by the bridge rings at Anna's desk and her mobile, which answers; the other branch is cancelled.
+    Two branches, two tags, one Call-ID: one participant.
+    """
+    to_mobile, to_desk = _forks(world)
     to_desk.now = max(to_desk.now, to_mobile.now)
     to_desk.cancel(after=0.05)
+    to_mobile.until("10:50").hang_up("callee")
+
+
+def forked_and_answered_twice(world: World) -> None:
+    """Both telephones answer within a moment; the desk's branch is hung up at once, and the mobile's goes on."""
+    to_mobile, to_desk = _forks(world)
+    to_desk.now = max(to_desk.now, to_mobile.now)
+    to_desk.answer(after=0.02)
+    to_desk.hang_up(after=0.05)
     to_mobile.until("10:50").hang_up("callee")
 
 
@@ -300,6 +314,7 @@ SCENARIOS = {
     "duplicate-identity/benign-lost-and-back": lost_and_back,
     "duplicate-identity/benign-desk-to-mobile": from_desk_to_mobile,
     "duplicate-identity/benign-forked": forked,
+    "duplicate-identity/benign-forked-twice": forked_and_answered_twice,
     "duplicate-identity/benign-reinvite": held_and_resumed,
     "duplicate-identity/benign-b2bua-session-id": two_legs_of_one_call,
     "duplicate-identity/benign-b2bua": two_legs_without_session,
