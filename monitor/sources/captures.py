@@ -52,8 +52,6 @@ class Capture:
         self.size = status.st_size if status and self.is_file else None
         self._walker: Walker | None = None
         self._stream: Plain | Gunzip | Unzstd | None = None
-        self._wanted = 0
-        self._cut = 0
         self._unseen: Counter[int] = Counter()
 
     @property
@@ -73,8 +71,8 @@ class Capture:
         return CaptureReport(
             capture=self.name,
             frames=walker.number if walker else 0,
-            wanted=self._wanted,
-            cut=self._cut,
+            wanted=walker.wanted if walker else 0,
+            cut=walker.cut if walker else 0,
             first=walker.first if walker else None,
             last=walker.last if walker else None,
             damage=(walker.damage if walker else empty) + blind,
@@ -98,10 +96,7 @@ class Capture:
             if walker is None:
                 return
             if self._stream.seekable:
-                for frame in self._followed(walker, filters):
-                    self._wanted += 1
-                    self._cut += frame.length > len(frame.data)
-                    yield frame
+                yield from self._followed(walker, filters)
 
             def wants(link: int, data: bytes, length: int) -> bool:
                 program = filters.program(link)
@@ -109,10 +104,7 @@ class Capture:
                     self._unseen[link] += 1
                 return program is not None and filters.wants(program, data, length)
 
-            for frame in walker.frames(wants):
-                self._wanted += 1
-                self._cut += frame.length > len(frame.data)
-                yield frame
+            yield from walker.frames(wants)
 
     def _followed(self, walker: Walker, filters: Filters) -> Iterator[Frame]:
         """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""

@@ -91,6 +91,8 @@ class Pcap(Walker):
             if self.first is None:
                 self.first = at
             if wants(link, data, length):
+                self.wanted += 1
+                self.cut += length > captured
                 yield Frame(at, capture, self.number, link, data, length)
         if self._offset < len(self._buffer):
             raise self._cut_short("a frame's header", ahead)
@@ -116,6 +118,9 @@ class Pcap(Walker):
                         self._offset = offset = after
                         self._last = at = seconds * SECOND + fraction * unit
                         self._found.add(want)
+                        self.wanted += 1
+                        if length > captured:
+                            self.cut += 1
                         last = -1
                         if self.first is None:
                             self.first = at

@@ -107,6 +107,8 @@ class Pcapng(Walker):
         while self._has(1):
             frame = self._block()
             if frame is not None and wants(frame.link, frame.data, frame.length):
+                self.wanted += 1
+                self.cut += frame.length > len(frame.data)
                 yield frame
 
     def _block(self) -> Frame | None:
@@ -224,6 +226,9 @@ class Pcapng(Walker):
                             origin = interfaces[interface]
                             self._last = at = origin.time_of(high, low)
                             self._found.add(want)
+                            self.wanted += 1
+                            if length > captured:
+                                self.cut += 1
                             last = -1
                             if self.first is None:
                                 self.first = at
@@ -257,6 +262,8 @@ class Pcapng(Walker):
                 buffer, offset, number, whole, barrier = self._buffer, self._offset, self.number, len(self._buffer), 0
                 last = -1
                 if frame is not None and frame.data == data:
+                    self.wanted += 1
+                    self.cut += frame.length > want
                     yield frame
                     break
 

@@ -67,6 +67,10 @@ class Walker(ABC):
         """Longer frames are not followed; set lower where the one who is followed cuts them."""
         self.number = 0
         """Of the last frame passed."""
+        self.wanted = 0
+        """Frames given."""
+        self.cut = 0
+        """Those of them that the snap length cut."""
         self.first: Nanoseconds | None = None
         self._stream = stream
         self._buffer = head
