@@ -21,17 +21,19 @@ MAX_MISTAKES = 1000
 """Told of one file: who has more has given the wrong file."""
 MAX_DEPTH = 16
 """Components within components: a calendar has three."""
+MAX_HEAD = 256
+"""Bytes of a line in which its encoding is looked for."""
 MAX_QUOTED = 60
 """Characters of a mistake that are repeated to its author."""
 
+# Each of the two reads a character in one way only, so that a line that fits nothing is given up at once.
+_VALUES = r'(?:"[^"]*"|[^";:,][^;:,]*|)(?:,(?:"[^"]*"|[^";:,][^;:,]*|))*'
 _HEAD = re.compile(
     r"(?:[A-Za-z0-9_-]+\.)?([A-Za-z0-9_-]+)"  # the group of a vCard property is of no meaning here
-    r'((?:\s?;\s?[A-Za-z0-9_-]*(?:=(?:"[^"]*"|[^";:,][^;:,]*|)(?:,(?:"[^"]*"|[^";:,][^;:,]*|))*)?)*)\s?:',
+    rf"((?:;[A-Za-z0-9_-]*(?:={_VALUES})?)*):",
     re.ASCII,
 )
-_PARAM = re.compile(
-    r';\s?([A-Za-z0-9_-]*)(?:=((?:"[^"]*"|[^";:,][^;:,]*|)(?:,(?:"[^"]*"|[^";:,][^;:,]*|))*))?', re.ASCII
-)
+_PARAM = re.compile(rf";([A-Za-z0-9_-]*)(?:=({_VALUES}))?", re.ASCII)
 _PARAM_VALUE = re.compile(r'"([^"]*)"|([^",][^,]*)')
 _CARET = re.compile(r"\^([n'^])")
 _ESCAPE = re.compile(r"\\([\\;,:nN])")
@@ -204,7 +206,7 @@ def logical_lines(raw: bytes) -> Iterator[tuple[int, str]]:
                 yield begun, _decoded(held)
             begun, held = (number, [piece]) if piece else (0, [])
         # vCard 2.1 and vCalendar break a line after "=" where its value is quoted-printable (RFC 2045, 6.7).
-        soft = piece.endswith(b"=") and bool(held) and b"QUOTED-PRINTABLE" in held[0].upper()
+        soft = piece.endswith(b"=") and bool(held) and b"QUOTED-PRINTABLE" in held[0][:MAX_HEAD].upper()
         if soft:
             held[-1] = held[-1][:-1]
     if begun:

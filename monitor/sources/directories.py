@@ -1,4 +1,4 @@
-"""The people that the operator gives: vCards (RFC 6350, also 2.1 and 3.0) and CSV in, a `Directory` asked by address out.
+"""The people that the operator gives: vCard (RFC 6350, also 2.1 and 3.0) and CSV in, a `Directory` by address out.
 
 A person is every address that is theirs: desk and mobile phone, SIP address, range of direct numbers. A phone that
 several people share is theirs together. Internal extensions are passed over: outside their own exchange they are
@@ -29,8 +29,10 @@ _MAIL = re.compile(r"[^@\s<>,;:\"()|]{1,64}@[^@\s<>,;:\"()|]{1,255}", re.ASCII)
 _SIP = re.compile(r"sips?:[^@\s<>,|]+@[^@\s<>,|]+|sips?:[A-Za-z0-9.-]+", re.ASCII | re.IGNORECASE)
 _RANGE = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 _EXTENSION = re.compile(r"[0-9*#\s-]{1,10}", re.ASCII)
-_AGENTS = frozenset({"AGENT", "ASSISTANT", "DELEGATE", "SECRETARY", "WORK", "PREF"})
+_AGENTS = frozenset({"AGENT", "ASSISTANT", "DELEGATE", "SECRETARY"})
 """Types of RELATED (RFC 6350, 6.6.6, and the habits of products) that mean who comes in somebody's place."""
+_NO_RELATION = frozenset({"WORK", "HOME", "PREF", "CONTACT"})
+"""Types that tell nothing of it."""
 _VERSIONS = ("2.1", "3.0", "4.0")
 
 _COLUMNS = {
@@ -172,7 +174,7 @@ def _read_property(line: Line, entry: Entry, reader: _Fields) -> None:
             reader.add_sip(entry, text, line.number)
         case "X-RANGE" | "X-DDI" | "X-DDI-RANGE":
             reader.add_range(entry, text, line.number)
-        case "RELATED" if not (types := _types_of(line)) or types & _AGENTS:
+        case "RELATED" if not (types := _types_of(line) - _NO_RELATION) or types & _AGENTS:
             entry.others.append(text)
         case "X-DELEGATE" | "X-ASSISTANT" | "AGENT" | "MEMBER" | "X-ADDRESSBOOKSERVER-MEMBER":
             # A group's members come for the group that was invited.
@@ -292,7 +294,7 @@ def _entry_of(fields: dict[str, list[str]], line: int, reader: _Fields) -> Entry
         for text in _numbers_in(field, reader.number_text):
             reader.add_number(entry, text, line)
     for field in fields.get("sip", ()):
-        for text in re.split(r"[\s|]+|;(?=\s*sips?:)", field):
+        for text in re.split(r"[\s|]+|;(?=[^;=]*@)", field):
             reader.add_sip(entry, text, line)
     for field in fields.get("range", ()):
         for text in re.split(r"[|;,]|\s+(?=\+)", field):

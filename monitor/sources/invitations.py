@@ -16,8 +16,9 @@ from monitor.model.invitations import Address, Invitee, MeetingText, NumberText,
 from monitor.model.meetings import MeetingRef
 from monitor.sources.contentlines import Component, Line, Mistakes, parameters_decoded, quoted
 from monitor.sources.markings import Marked
-from monitor.sources.moments import Moment, Wrong, Zones, duration_of, moment_of, moments_of, rule_of
+from monitor.sources.moments import Moment, Wrong, Zones, duration_of, moment_of, moments_of
 from monitor.sources.numbers import canonical
+from monitor.sources.recurrences import rule_of
 
 MAX_SUMMARY = 256
 """Characters kept of a title."""
@@ -33,7 +34,8 @@ MAX_INVITEES = 10_000
 _TAG = re.compile(r"<(/?[A-Za-z][^<>]*|!--[^<>]*--)>")
 _BREAK = re.compile(r"(?i)<(?:br|/p|/div|/tr|/li|/h[1-6])\b[^<>]*>")
 _HIDDEN = re.compile(r"(?is)<(style|script)\b[^<>]*>[^<]*</\1>")
-_LINK_IN_TAG = re.compile(r"""(?i)<a\b[^<>]*?\bhref\s?=\s?["']([^"'<>]+)["'][^<>]*>""")
+_ANCHOR = re.compile(r"(?i)<a\s[^<>]*>")
+_TARGET = re.compile(r"""(?i)\bhref\s?=\s?["']([^"'<>]+)["']""")
 _MAIL = re.compile(r"[^@\s<>,;:\"()]+@[^@\s<>,;:\"()]+", re.ASCII)
 _LINKS = ("://", "tel:", "sip:", "sips:")
 _TEXTS = frozenset({"LOCATION", "DESCRIPTION", "URL", "CONFERENCE", "X-ALT-DESC", "STYLED-DESCRIPTION"})
@@ -130,8 +132,13 @@ def read_of(event: Component, read_text: ReadText) -> MeetingText:
 def plain_of(html: str) -> str:
     """The text that a reader of HTML sees, and the targets of its links, which may differ from the words shown."""
     html = html[:MAX_TEXT]
-    html = _LINK_IN_TAG.sub(r" \1 ", _HIDDEN.sub(" ", html))
+    html = _ANCHOR.sub(_target_of, _HIDDEN.sub(" ", html))
     return unescape(_TAG.sub(" ", _BREAK.sub("\n", html)))
+
+
+def _target_of(anchor: re.Match[str]) -> str:
+    target = _TARGET.search(anchor[0])
+    return f" {target[1]} " if target else " "
 
 
 def _time_of(event: Component, zones: Zones, told: Mistakes) -> tuple[Moment | None, timedelta]:

@@ -1,10 +1,9 @@
-"""Dates, times, time zones and recurrence rules as calendars write them: property values in, aware times out.
+"""Dates, times and time zones as calendars write them: property values in, aware times out.
 
 Whatever is wrong raises `Wrong`, which says what was expected; the reader of the file adds where it stands.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -121,102 +120,6 @@ def moments_of(line: Line, zones: Zones) -> list[tuple[Moment, timedelta | None]
                 raise Wrong(f"{line.name} {quoted(value)}", "a period that ends after it starts")
         found.append((moment, length))
     return found
-
-
-# The parts of a recurrence rule (RFC 5545, 3.3.10): what each may hold, and the words for it.
-_BY_NUMBERS = {
-    "BYSECOND": (0, 60, False),
-    "BYMINUTE": (0, 59, False),
-    "BYHOUR": (0, 23, False),
-    "BYMONTHDAY": (1, 31, True),
-    "BYYEARDAY": (1, 366, True),
-    "BYWEEKNO": (1, 53, True),
-    "BYMONTH": (1, 12, False),
-    "BYSETPOS": (1, 366, True),
-}
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_DAY = re.compile(r"(?:[+-]?(?:5[0-3]|[1-4][0-9]|0?[1-9]))?(?:MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
-_NUMBER = re.compile(r"[+-]?[0-9]{1,4}", re.ASCII)
-_LAST_DAY = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-def rule_of(line: Line, start: Moment, zones: Zones) -> str:
-    """A recurrence rule that the library can follow: valid, and its UNTIL in UTC, as times with a zone want it."""
-    parts: dict[str, str] = {}
-    for part in filter(None, line.value.strip().upper().rstrip(";").split(";")):
-        name, equals, value = part.partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or name in parts:
-            raise Wrong(f"RRULE {quoted(part)}", "parts such as FREQ=WEEKLY;BYDAY=MO, each once")
-        parts[name] = value
-    if parts.get("FREQ") not in _FREQUENCIES:
-        found = f"FREQ={quoted(parts['FREQ'])[1:-1]}" if "FREQ" in parts else "no FREQ"
-        raise Wrong(f"RRULE with {found}", f"FREQ={', '.join(_FREQUENCIES[:-1])} or {_FREQUENCIES[-1]}")
-    if "UNTIL" in parts and "COUNT" in parts:
-        raise Wrong("RRULE with UNTIL and COUNT", "one of the two")
-    for name, value in parts.items():
-        if name == "UNTIL":
-            parts[name] = _until(line, value, start, zones)
-        elif not _is_right(name, value):
-            raise Wrong(f"RRULE {quoted(f'{name}={value}')}", _right_for(name))
-    _must_occur(parts)
-    return ";".join(f"{name}={value}" for name, value in parts.items() if not name.startswith("X-"))
-
-
-def _is_right(name: str, value: str) -> bool:
-    values = value.split(",")
-    match name:
-        case "FREQ":
-            return True
-        case "INTERVAL" | "COUNT":
-            return bool(_NUMBER.fullmatch(value)) and 1 <= int(value) <= 9999
-        case "WKST":
-            return value in _DAYS
-        case "BYDAY":
-            return len(values) <= 366 and all(_DAY.fullmatch(v.strip()) for v in values)
-        case _ if name in _BY_NUMBERS:
-            low, high, signed = _BY_NUMBERS[name]
-            return len(values) <= 366 and all(
-                _NUMBER.fullmatch(v.strip()) and low <= (abs(int(v)) if signed else int(v)) <= high for v in values
-            )
-        case _:
-            return name.startswith("X-")
-
-
-def _right_for(name: str) -> str:
-    match name:
-        case "INTERVAL" | "COUNT":
-            return f"{name} from 1 to 9999"
-        case "WKST":
-            return f"WKST={', '.join(_DAYS[:-1])} or {_DAYS[-1]}"
-        case "BYDAY":
-            return "BYDAY with days such as MO,WE or -1FR"
-        case _ if name in _BY_NUMBERS:
-            low, high, signed = _BY_NUMBERS[name]
-            return f"{name} with numbers from {low} to {high}" + (f", or -{high} to -{low}" if signed else "")
-        case _:
-            return f"FREQ, INTERVAL, COUNT, UNTIL, WKST, BYDAY, {', '.join(_BY_NUMBERS)}"
-
-
-def _must_occur(parts: Mapping[str, str]) -> None:
-    """A rule for 30 February would be looked for until the year 9999."""
-    months = [int(m) for m in parts.get("BYMONTH", "").split(",") if m]
-    days = [int(d) for d in parts.get("BYMONTHDAY", "").split(",") if d]
-    if months and days and not any(abs(day) <= _LAST_DAY[month - 1] for month in months for day in days):
-        raise Wrong("RRULE for a day that its months do not have", "a BYMONTHDAY that exists in one of BYMONTH")
-
-
-def _until(line: Line, value: str, start: Moment, zones: Zones) -> str:
-    """The end of a rule in UTC. A date, or a time without zone, is meant in the zone of DTSTART (RFC 5545, 3.3.10)."""
-    try:
-        moment = moment_of(Line(line.number, "UNTIL", "", value), zones)
-    except Wrong as wrong:
-        raise Wrong(f"RRULE {quoted(f'UNTIL={value}')}", wrong.expected) from None
-    last = moment.at if value.endswith("Z") else moment.at.replace(tzinfo=start.at.tzinfo)
-    if moment.all_day:
-        last = last.replace(hour=23, minute=59, second=59)
-    return last.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,11 @@ from monitor.sources.tomllines import Key, lines_of
 MAX_SYNTAX_ERRORS = 50
 """Told of one file; each costs reading it again."""
 
-_STATEMENT = re.compile(r"\s*(?:\[|(?:[A-Za-z0-9_.-]+|\"[^\"]*\"|'[^']*')+\s*=)", re.ASCII)
+_KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')"
+_KEYS = rf"\s*{_KEY}(?:\s*\.\s*{_KEY})*\s*"
+_HEADER = re.compile(rf"\s*\[\[?{_KEYS}\]\]?\s*(?:#.*)?$", re.ASCII)
+_STATEMENT = re.compile(rf"{_KEYS}=|{_HEADER.pattern}", re.ASCII)
+_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
 _PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$", re.ASCII)
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})*\.?", re.ASCII | re.IGNORECASE)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
@@ -58,8 +62,8 @@ def _parsed(text: str, told: Mistakes) -> tuple[dict[str, Any], str]:
         try:
             return tomllib.loads(read), read
         except tomllib.TOMLDecodeError as error:
-            first, last = _statement_at(str(error), lines)
-            found, expected = _syntax(str(error), lines[first])
+            first, last, left_open = _statement_at(str(error), lines)
+            found, expected = _syntax(str(error), lines[first], left_open=left_open)
             told.tell(first + 1, found, expected)
             lines[first:last] = [""] * (last - first)
         except RecursionError:
@@ -68,36 +72,49 @@ def _parsed(text: str, told: Mistakes) -> tuple[dict[str, Any], str]:
     return {}, ""
 
 
-def _statement_at(message: str, lines: list[str]) -> tuple[int, int]:
-    """First and one past the last line (from 0) of the statement in which reading stopped."""
+def _statement_at(message: str, lines: list[str]) -> tuple[int, int, bool]:
+    """First and one past the last line (from 0) of the statement that is wrong, and whether it is left open."""
     place = _PLACE.search(message)
     stop = min(int(place[1]), len(lines)) - 1 if place and place[1] else len(lines) - 1
     begun = stop
-    # An array or string left open is noticed at what follows it, so its own beginning is where the mistake is.
-    left_open = re.match(r"Unclosed|Unterminated|Expected '\]'|Expected \"'''\"|Expected '\"\"\"'", message)
-    while begun > 0 and (not _STATEMENT.match(lines[begun]) or (left_open and not _opens(lines[begun]))):
+    while begun > 0 and not _STATEMENT.match(lines[begun]):
         begun -= 1
-    if not _STATEMENT.match(lines[begun]):
-        begun = stop
-    last = stop + 1 if not (left_open and begun < stop and _STATEMENT.match(lines[stop])) else stop
-    return begun, max(last, begun + 1)
+    # A list left open is noticed at what follows it, and its own beginning is where the mistake is.
+    before = begun - 1
+    while before > 0 and not _STATEMENT.match(lines[before]):
+        before -= 1
+    left_open = before >= 0 and _opens(lines[before:begun])
+    if left_open:
+        begun, last = before, begun
+    else:
+        left_open = begun < stop and _opens(lines[begun:stop])
+        begun = begun if _STATEMENT.match(lines[begun]) and not lines[stop].lstrip().startswith("[") else stop
+        last = stop + 1
+    # What belongs to the statement goes with it: the rest of a list, and the keys of a table whose header is wrong.
+    next_one = _HEADER if lines[begun].lstrip().startswith("[") else _STATEMENT
+    while last < len(lines) and not next_one.match(lines[last]):
+        last += 1
+    return begun, max(last, begun + 1), left_open
 
 
-def _opens(line: str) -> bool:
-    """Whether a line leaves something open: more brackets or quotes begin in it than end."""
-    return line.count("[") > line.count("]") or line.count("{") > line.count("}") or line.count('"') % 2 == 1
+def _opens(lines: list[str]) -> bool:
+    """Whether more brackets begin in these lines than end, texts and comments apart."""
+    bare = [_TEXT.sub("", line).partition("#")[0] for line in lines]
+    return sum(line.count("[") + line.count("{") - line.count("]") - line.count("}") for line in bare) > 0
 
 
-def _syntax(message: str, line: str) -> tuple[str, str]:
+def _syntax(message: str, line: str, *, left_open: bool) -> tuple[str, str]:
     """What is said of a syntax error, in the operator's words."""
     key = line.partition("=")[0].strip() if "=" in line else ""
     said = _PLACE.sub("", message)
     if said.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
         return f"{quoted(key or line.strip())} a second time", "each key and table once"
+    if left_open:
+        return f"{quoted(line.strip())}, not closed", "`]` or `}` at the end, and commas between"
     if said == "Invalid value":
         return f"{quoted(line.strip())}", f'a value such as {key or "key"} = "text", 20, true or ["a", "b"]'
-    if said.startswith("Unclosed array") or "]" in said:
-        return f"{quoted(line.strip())}, not closed", "`]` at the end, and commas between"
+    if said.startswith("Unclosed") or "]" in said:
+        return f"{quoted(line.strip())}, not closed", "`]` or `}` at the end, and commas between"
     if said.startswith(("Unterminated", "Illegal character")) or "quot" in said:
         return f"{quoted(line.strip())}, not closed", "a quote at the end of the text"
     return f"{quoted(line.strip())} ({said[:1].lower()}{said[1:]})", 'TOML: key = "value", or [table]'
