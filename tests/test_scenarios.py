@@ -8,20 +8,23 @@ import pytest
 from tests.scenarios import expected_of, journal_of, label_of, labelled, name_of, records_of
 
 
-def alerts_in(records: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+Kind = tuple[str, str, str]
+"""Rule, severity and subject of an alert."""
+
+
+def alerts_in(records: list[dict[str, Any]]) -> list[Kind]:
     """The last word on each alert."""
     last = {record["id"]: record for record in records if record["type"] == "alert"}
-    return {(alert["rule"], alert["severity"], alert["subject"]) for alert in last.values()}
+    return sorted((alert["rule"], alert["severity"], alert["subject"]) for alert in last.values())
 
 
-def listed(label: dict[str, Any], found: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+def listed(label: dict[str, Any], found: list[Kind]) -> list[Kind]:
     """The alerts of a label. Where RULES.md leaves the subject open, whichever was named is right."""
-    alerts = set()
+    alerts = []
     for alert in label.get("alerts", ()):
-        kind = (alert["rule"], alert["severity"])
-        open_subject = next((a[2] for a in sorted(found) if a[:2] == kind), alert["subject"])
-        alerts.add((*kind, open_subject if alert.get("subject_is_open") else alert["subject"]))
-    return alerts
+        named = next((a[2] for a in found if a[:2] == (alert["rule"], alert["severity"])), "")
+        alerts.append((alert["rule"], alert["severity"], named if alert.get("subject_is_open") else alert["subject"]))
+    return sorted(alerts)
 
 
 def joins_in(records: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
