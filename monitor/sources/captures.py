@@ -6,7 +6,6 @@ goes on alone where libpcap cannot: in compressed captures, on standard input, p
 
 import os
 import stat
-import sys
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -46,7 +45,7 @@ class Capture:
         self.name = name
         self.begins = begins
         """The time of its first frame; 0 when unknown."""
-        self._stdin = stdin or sys.stdin.buffer
+        self._stdin = stdin
         status = Path(path).stat() if path != STANDARD_INPUT else None
         self.is_file = status is not None and stat.S_ISREG(status.st_mode)
         self.size = status.st_size if status and self.is_file else None
@@ -86,13 +85,12 @@ class Capture:
 
     def frames(self, filters: Filters) -> Generator[Frame, None, None]:
         """The frames that the filters want, in the capture's own order."""
-        with self._opened() as file:
-            self._stream = unpacked(file, seekable=self.is_file)
-            try:
+        with ExitStack() as opened:
+            try:  # again, for standard input was not checked, and a file may have changed
+                self._stream = unpacked(opened.enter_context(self._opened()), seekable=self.is_file)
                 self._walker = walker = self._walker_of(self._stream)
-            except NotCapture:  # on standard input, or in a file that changed
-                problem = Problem(file=self.name, line=0, found="no capture", expected=EXPECTED)
-                raise ConfigError([problem]) from None
+            except (NotCapture, OSError) as error:
+                raise ConfigError([_problem(self.name, error)]) from None
             if walker is None:
                 return
             if self._stream.seekable:
@@ -117,10 +115,11 @@ class Capture:
     @contextmanager
     def _opened(self) -> Iterator[Readable]:
         if self.path == STANDARD_INPUT:
-            yield self._stdin
-        else:
-            with Path(self.path).open("rb", buffering=0) as file:
-                yield file
+            # Unbuffered, so that a pipe's frames are given as they come.
+            yield self._stdin or os.fdopen(0, "rb", buffering=0, closefd=False)
+            return
+        with Path(self.path).open("rb", buffering=0) as file:
+            yield file
 
     def _walker_of(self, stream: Plain | Gunzip | Unzstd) -> Walker | None:
         """What walks through a capture of that format; none when it is empty."""
@@ -167,7 +166,10 @@ class Captures:
         return sum(capture.consumed for capture in self._captures), total
 
     def widen(self, ask: Ask) -> None:
-        """Let through what this asks for, too, from here on."""
+        """Let through what this asks for, too, from here on.
+
+        Of several captures, the next frame of each was looked for before: what that passed over stays unseen.
+        """
         self._filters.widen(ask)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -221,7 +223,8 @@ class _Found:
             before = len(self._paths)
             seen = sum(self._add_file(inner, named=False) for inner in _files_in(path))
             if not seen and len(self._paths) == before:
-                self._wrong(path, "a folder without captures", EXPECTED_PATH)
+                found = "a folder without captures"
+                self.problems.append(Problem(file=path, line=0, found=found, expected=EXPECTED_PATH))
         else:
             self._add_file(path, named=True)
 
@@ -234,19 +237,23 @@ class _Found:
                 self._begins[os.path.realpath(path)] = first.at if first else 0
             elif not named:
                 return False
-        except NotCapture:
-            if named:
-                self._wrong(path, "no capture", EXPECTED)
-            return False
-        except OSError as error:
-            what = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-            self._wrong(path, what, EXPECTED_PATH)
+        except (NotCapture, OSError) as error:
+            if named or isinstance(error, OSError):
+                self.problems.append(_problem(path, error))
             return False
         self._paths.setdefault(os.path.realpath(path), path)
         return True
 
-    def _wrong(self, path: str, found: str, expected: str) -> None:
-        self.problems.append(Problem(file=path, line=0, found=found, expected=expected))
+
+def _problem(path: str, error: NotCapture | OSError) -> Problem:
+    """Why that is not read, as its operator can mend it."""
+    match error:
+        case NotCapture():
+            return Problem(file=path, line=0, found="no capture", expected=EXPECTED)
+        case FileNotFoundError():
+            return Problem(file=path, line=0, found="no such file", expected=EXPECTED_PATH)
+        case _:
+            return Problem(file=path, line=0, found=f"cannot be read ({error.strerror})", expected=EXPECTED_PATH)
 
 
 def _files_in(folder: str) -> list[str]:

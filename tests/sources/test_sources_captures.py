@@ -165,6 +165,24 @@ def test_standard_input_is_read_as_it_comes() -> None:
         rest.join()
 
 
+def test_the_real_standard_input_is_not_waited_for() -> None:
+    code = "from tests.sources.savefiles import *; print(next(iter(Captures(['-'], ASKS))).number, flush=True)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(pcap(every(1, [INVITE])))
+        child.stdin.flush()
+        assert child.stdout.readline() == b"1\n"
+
+
+def test_a_file_that_is_gone_when_its_turn_comes(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").write_bytes(SOME)
+    captures = Captures([tmp_path / "a.pcap"], ASKS)
+    (tmp_path / "a.pcap").unlink()
+    with pytest.raises(ConfigError, match=r"a.pcap: no such file; expected a capture"):
+        list(captures)
+
+
 def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     captures = Captures([tmp_path / "pipe"], ASKS)
