@@ -1,6 +1,7 @@
 """libpcap with a walker beside it, and the walker alone, give the same frames of any capture."""
 
 from pathlib import Path
+from struct import pack
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -15,6 +16,7 @@ from tests.sources.savefiles import (
     KEY,
     MEDIA,
     Record,
+    block,
     enhanced,
     ethernet,
     every,
@@ -84,6 +86,47 @@ def test_damaged_captures(
         at = 4 + place % max(len(content) - 8, 1)
         content[at : at + len(blow)] = blow
     read_both(bytes(content[: max(cut, 30)]))
+
+
+KINDS = ("frames", "frames", "frames", "simple", "old", "interface", "link", "names", "little", "big", "stranger")
+
+
+def blocks_of(drawn: list[tuple[str, bytes, int]]) -> bytes:
+    """A pcapng file of these blocks, its sections in either byte order, its interfaces of three link types."""
+    order, interfaces = "<", 1
+    file = [section(order), interface(order)]
+    for kind, frame, count in drawn:
+        match kind:
+            case "frames":
+                file += [enhanced(at, frame, order, port=count % interfaces) for at in range(count)]
+            case "simple":
+                file.append(block(3, pack(order + "I", len(frame)) + frame, order))
+            case "old":
+                file.append(block(2, pack(order + "HHIIII", 0, 0, 0, count, len(frame), len(frame)) + frame, order))
+            case "interface" | "link":
+                file.append(interface(order, link=1 if kind == "interface" else (101, 147)[count % 2]))
+                interfaces += 1
+            case "names":
+                file.append(block(4, bytes(count), order))
+            case "little" | "big":
+                order, interfaces = "<" if kind == "little" else ">", 1
+                file += [section(order), interface(order)]
+            case _:
+                file.append(enhanced(count, frame, order, port=interfaces))
+    return b"".join(file)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(KINDS), st.sampled_from(FRAMES), st.sampled_from((1, 2, 9, 70, 150))), max_size=20
+    )
+)
+def test_blocks_of_all_kinds(drawn: list[tuple[str, bytes, int]]) -> None:
+    _, report = read_both(blocks_of(drawn))
+    assert report.frames == sum(
+        count if kind == "frames" else 1 for kind, _, count in drawn if kind in ("frames", "simple", "old")
+    )
 
 
 def test_a_frame_longer_than_the_snap_length_says() -> None:
