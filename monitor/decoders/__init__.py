@@ -38,6 +38,8 @@ class Decoders:
 
     def __init__(self, widen: Widen | None = None) -> None:
         self._decoders = decoders_of(widen)
+        self._readers = tuple((decoder.probe, decoder.datagram) for decoder in self._decoders)
+        """Of datagrams; found once, for this is done for every packet."""
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
         """A reader, or the first bytes of a stream that nobody knows yet."""
         self._next: Nanoseconds = 0
@@ -54,20 +56,20 @@ class Decoders:
     def feed(self, packet: Packet) -> Iterable[Decoded]:
         """What this packet has to say."""
         if packet.at >= self._next:
-            return [*self._advance(packet.at), *self._read(packet)]
-        return self._read(packet)
+            return [*self._advance(packet.at), *self._datagram_or_stream(packet)]
+        return self._datagram_or_stream(packet)
 
     def finish(self) -> Iterable[Decoded]:
         """There are no more packets. Calls that go on then have not ended, so nothing is said of them."""
         self._streams.clear()
         return NOTHING
 
-    def _read(self, packet: Packet) -> Iterable[Decoded]:
+    def _datagram_or_stream(self, packet: Packet) -> Iterable[Decoded]:
         if isinstance(packet, Datagram):
             payload = packet.payload
-            for decoder in self._decoders:
-                if decoder.probe(payload) is MINE:
-                    return decoder.datagram(packet)
+            for probe, read in self._readers:
+                if probe(payload) is MINE:
+                    return read(packet)
             self._own["datagrams_unknown"] += 1
             return NOTHING
         if isinstance(packet, StreamData):

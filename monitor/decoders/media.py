@@ -5,7 +5,7 @@ of keys, so that a key that travels twice (as telephone-event and as INFO, or ov
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -61,7 +61,7 @@ class CallMedia:
         self.call = call
         self.addresses: list[bytes] = []
         self.events = None
-        self.heard: list[Heard] = []
+        self.heard: list[Heard] | None = None
         """Only what is younger than `ECHO`, as long as keys come."""
 
     def events_by(self, side: Side) -> dict[bytes, bytes]:
@@ -75,7 +75,7 @@ class CallMedia:
 
         Each path is one account of the same keys, so that two quick fives by each of two paths are two fives.
         """
-        heard = self.heard = [one for one in self.heard if at - one.at <= ECHO]
+        heard = self.heard = [one for one in self.heard or () if at - one.at <= ECHO]
         for one in heard:
             if one.key == key and one.side == side and path not in one.paths:
                 one.paths.add(path)
@@ -103,6 +103,8 @@ class MediaAddresses:
     def __init__(self) -> None:
         self._at: OrderedDict[bytes, tuple[Announced, ...]] = OrderedDict()
         self.evicted = 0
+        self.readers: list[Callable[[], None]] = []
+        """Called before a question: a description need not be read before somebody wants to know what is in it."""
 
     def __len__(self) -> int:
         return len(self._at)
@@ -143,6 +145,11 @@ class MediaAddresses:
             self._at[place] = others
         else:
             del self._at[place]
+
+    def settle(self) -> None:
+        """Has everything read that was announced so far; asked before `receivers` and `senders`."""
+        for read in self.readers:
+            read()
 
     def receivers(self, flow: Flow) -> tuple[Announced, ...]:
         """Who announced the destination of this flow, oldest first."""

@@ -188,6 +188,7 @@ class RtpEvents:
         meant, and otherwise the latest.
         """
         addresses = self._addresses
+        addresses.settle()
         receivers = addresses.receivers(flow)
         if len(receivers) == 1:
             only = receivers[0]

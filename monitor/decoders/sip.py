@@ -43,6 +43,7 @@ class Sip:
     def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
         self._calls = SipCalls(addresses, widen)
         self._read = self._calls.read
+        self._take = self.take
         self._widen = widen
         self._widened = set(PORTS)
         self.counts = self._calls.counts
@@ -52,7 +53,7 @@ class Sip:
         """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
         if head and head[0] > _ASCII:
             return NOT_MINE
-        if looks_like_sip(head):
+        if head.startswith(b"SIP/2.0 ") or looks_like_sip(head):
             return MINE
         line, found, _ = head.lstrip(_KEEP_ALIVE)[:ENOUGH].partition(b"\n")
         if line[:4] in _HEADS and b"SIP/" in line:
@@ -68,7 +69,7 @@ class Sip:
         except Malformed as error:
             self.counts["sip_malformed"] += 1
             return (oddity_of(packet, "sip", error),)
-        return self.take(message, packet)
+        return self._take(message, packet)
 
     def take(self, message: SipMessage, packet: Packet) -> Iterable[Decoded]:
         """One message, however it came."""

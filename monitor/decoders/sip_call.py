@@ -68,12 +68,13 @@ class Call:
         "life",
         "media",
         "number",
+        "offer",
         "offers",
         "rebuilt",
         "redirected",
         "refused",
+        "reply",
         "requests",
-        "sdp",
         "seen",
         "state",
         "target",
@@ -102,8 +103,8 @@ class Call:
         """Tags of caller and callee of those that answered and have not hung up."""
         self.gone: tuple[tuple[str, str], ...] = ()
         self.requests: dict[str, None] | None = None
-        self.sdp: dict[Side, int] | None = None
-        """Hash of the session description that each side announced last."""
+        self.offer = self.reply = 0
+        """Hash of the session description that caller and callee announced last."""
         self.media: CallMedia | None = None
         self.life = SILENT
         self.seen: Nanoseconds = 0

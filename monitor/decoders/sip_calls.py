@@ -369,6 +369,7 @@ def _broken_in(message: SipMessage, head: Head, packet: Packet) -> tuple[Oddity,
     if message.version != "2.0":
         found.append(Malformed(Reason.UNSUPPORTED, 0, "a version of SIP that is not 2.0"))
     length = head.first("content-length")
-    if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > len(message.text) - message.body_at:
+    there = len(message.text) - message.text.find(b"\r\n\r\n") - 4
+    if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > there:
         found.append(Malformed(Reason.BAD_LENGTH, message.body_at, "Content-Length is larger than the body"))
-    return tuple(oddity_of(packet, "sip", error) for error in found)
+    return tuple(oddity_of(packet, "sip", error) for error in found) if found else ()

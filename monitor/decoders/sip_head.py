@@ -1,7 +1,7 @@
 """The head of a message of which nearly everything is asked: an INVITE, and its answer.
 
 Nearly all heads are ordinary: every header by its usual name, a space behind the colon, nothing folded. Such a head is
-taken apart in a third of the time; any other is left to `SipMessage`, which knows every spelling. Both say the same.
+taken apart at once; any other is left to `SipMessage`, which knows every spelling. Both say the same.
 """
 
 from typing import Final

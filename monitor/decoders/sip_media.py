@@ -8,7 +8,7 @@ from monitor.decoders.decoder import NOTHING, Decoded, Widen, oddity_of
 from monitor.decoders.media import NO_TYPES, CallMedia, MediaAddresses, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sdp import Media, parse_sdp
-from monitor.decoders.sip_call import Call
+from monitor.decoders.sip_call import OVER, Call
 from monitor.decoders.sip_message import SipMessage
 from monitor.model.asks import Ask
 from monitor.model.oddities import Malformed
@@ -16,6 +16,9 @@ from monitor.model.packets import Packet, source_of
 
 MAX_WIDENED = 512
 """Ports that are asked of the packet filter for redundancy: a filter of thousands would slow down every packet."""
+
+MAX_UNREAD = 4096
+"""Descriptions that wait to be read: about 1 MiB."""
 
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
@@ -30,6 +33,8 @@ class SipMedia:
         self._addresses = addresses
         self._widen = widen
         self._widened: set[int] = set()
+        self._unread: list[tuple[Call, Side, bytes, bytes]] = []
+        addresses.readers.append(self.read)
 
     def announce(self, call: Call, side: Side, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Takes the media addresses of an offer or answer; only media that can carry keys is of interest."""
@@ -39,18 +44,23 @@ class SipMedia:
         # Most messages have no description, or none with telephone-events, and need not be read any further.
         if b"telephone-event" not in body:
             return NOTHING
-        known = call.sdp
         name = hash(body)
-        if known is None:
-            call.sdp = {side: name}
-        elif known.get(side) == name:
-            return NOTHING
+        if side == "caller":
+            if call.offer == name:
+                return NOTHING
+            call.offer = name
         else:
-            known[side] = name
+            if call.reply == name:
+                return NOTHING
+            call.reply = name
         sender = source_of(packet.flow)
-        if at > 0 and (usual := usual_media(body)) is not None:
-            self._take(call, side, *usual, NO_TYPES, sender)
+        if at > 0 and b"\n--" not in body and b" red/" not in body:
+            # A plain description waits until somebody asks: in most calls nobody presses a key.
+            self._unread.append((call, side, body, sender))
+            if len(self._unread) >= MAX_UNREAD:
+                self.read()
             return NOTHING
+        self.read()
         try:
             for kind, _, description in bodies_of(message):
                 if kind == "application/sdp":
@@ -59,19 +69,30 @@ class SipMedia:
             return (oddity_of(packet, "sdp", error),)
         return NOTHING
 
+    def read(self) -> None:
+        """Reads the descriptions that wait, in the order in which they came."""
+        if self._unread:
+            unread, self._unread = self._unread, []
+            for call, side, body, sender in unread:
+                if call.state is not OVER:
+                    if (usual := usual_media(body)) is not None:
+                        self._take(call, side, *usual, NO_TYPES, sender)
+                    else:
+                        self._take_all(call, side, parse_sdp(body).media, sender)
+
     def forget(self, call: Call) -> None:
-        """The call is over."""
+        """The call is over, or must be forgotten as if it were."""
+        call.state = OVER
         if call.media is not None:
             self._addresses.forget(call.media)
             call.media = None
-        call.sdp = None
 
     def _take_all(self, call: Call, side: Side, lines: tuple[Media, ...], sender: bytes) -> None:
         """The media lines that can carry keys. SRTP (RFC 3711) is left out: its events cannot be read."""
         for media in lines:
             if media.telephone_events and media.port and media.address and not media.secure:
                 wraps = frozenset(media.redundancy)
-                self._take(call, side, media.address, media.port, frozenset(media.telephone_events), wraps, sender)
+                self._take(call, side, media.address, media.port, _shared(tuple(media.telephone_events)), wraps, sender)
                 if wraps:
                     self._ask_for(media.port)
 
@@ -130,7 +151,10 @@ def _event_types(body: bytes) -> frozenset[int] | None:
             return None
         types.append(int(digits))
         at = body.find(b" telephone-event/", at + 1)
-    return frozenset(types)
+    return _shared(tuple(types))
+
+
+_shared: Final = lru_cache(maxsize=256)(frozenset[int])  # Nearly all calls have the same few.
 
 
 @lru_cache(maxsize=4096)

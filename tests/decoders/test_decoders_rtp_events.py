@@ -258,6 +258,6 @@ def test_what_is_remembered_of_addresses_and_keys_is_bounded() -> None:
         fresh_keys(rtp(5, number), EVENTS, frozenset(), media.events_by("caller"))
         media.counts(number, "caller", "5", b"rtp")
     assert len(media.events_by("caller")) <= 64
-    assert len(media.heard) <= 32
+    assert len(media.heard or ()) <= 32
     media.counts(10 * SECOND, "caller", "5", b"rtp")
-    assert len(media.heard) == 1
+    assert len(media.heard or ()) == 1
