@@ -7,7 +7,6 @@ import pytest
 
 from tests.scenarios import expected_of, journal_of, label_of, labelled, name_of, records_of
 
-
 Kind = tuple[str, str, str]
 """Rule, severity and subject of an alert."""
 
