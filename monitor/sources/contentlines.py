@@ -213,7 +213,7 @@ def logical_lines(raw: bytes) -> Iterator[tuple[int, str]]:
         yield begun, _decoded(held)
 
 
-def parameters_decoded(uri: str) -> tuple[str, str]:
+def media_and_text_of(uri: str) -> tuple[str, str]:
     """Media type and text of a `data:` URI (RFC 2397), as calendars put HTML beside a plain description."""
     media, _, text = uri.partition(":")[2].partition(",")
     return media.lower(), unquote_to_bytes(text).decode("utf-8", "replace") if ";base64" not in media else ""

@@ -221,7 +221,7 @@ def _rows_in(path: Path, reader: _Fields) -> Iterator[Entry]:
         elif len(row) < len(columns) or any(field.strip() for field in row[len(columns) :]):
             reader.told.tell(line, f"a row of {len(row)} columns", f"{len(columns)} columns, as the header has")
         else:
-            yield _entry_of(dict_of(columns, row), line, reader)
+            yield _entry_of(_fields_of(columns, row), line, reader)
 
 
 def _records(text: str, told: Mistakes) -> Iterator[tuple[int, list[str]]]:
@@ -275,7 +275,7 @@ def _bare(field: str) -> str:
     return re.sub(r"[\s_.()/-]|[0-9]+\s*$", "", field.strip().lower())
 
 
-def dict_of(columns: Sequence[str], row: Sequence[str]) -> dict[str, list[str]]:
+def _fields_of(columns: Sequence[str], row: Sequence[str]) -> dict[str, list[str]]:
     """The fields of a row by what they hold: a person has several phones."""
     fields: dict[str, list[str]] = {}
     for name, field in zip(columns, row, strict=False):

@@ -14,7 +14,7 @@ import msgspec
 
 from monitor.model.invitations import Address, Invitee, MeetingText, NumberText, ReadText, Role, Secret
 from monitor.model.meetings import MeetingRef
-from monitor.sources.contentlines import Component, Line, Mistakes, parameters_decoded, quoted
+from monitor.sources.contentlines import Component, Line, Mistakes, media_and_text_of, quoted
 from monitor.sources.markings import Marked
 from monitor.sources.moments import Moment, Wrong, Zones, duration_of, moment_of, moments_of
 from monitor.sources.numbers import canonical
@@ -265,7 +265,7 @@ def _texts_in(line: Line) -> Iterator[str]:
     )
     yield plain_of(text) if looks and not line.head.upper().count("ALTREP") else text
     if "ALTREP" in line.head.upper():
-        media, html = parameters_decoded(line.param("ALTREP"))
+        media, html = media_and_text_of(line.param("ALTREP"))
         if "html" in media:
             yield plain_of(html)
     if line.name == "CONFERENCE" and (label := line.param("LABEL")):

@@ -634,3 +634,54 @@ def test_any_heap_of_lines_is_a_calendar_or_told_mistakes(tmp_path: Path, lines:
         told = [str(calendar.series_of(ref()))]
     assert told
     assert all(told)
+
+
+SAMPLE = wrapped(EXCHANGE_ZONE.format("Own"), WEEKLY.replace("TZID=Europe/Amsterdam", "TZID=Own")).encode()
+
+
+@given(st.integers(0, len(SAMPLE)), st.integers(0, 40), st.binary(max_size=20))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_damage_is_told_or_does_no_harm(tmp_path: Path, place: int, lost: int, put: bytes) -> None:
+    try:
+        calendar = calendar_of(tmp_path, SAMPLE[:place] + put + SAMPLE[place + lost :])
+    except ConfigError as error:
+        told = [problem.expected for problem in error.problems]
+    else:
+        told = [repr(calendar.around(ref(), at("2024-03-18T10:00")))]
+    assert all(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["X" + ";A=b " * 5000, "X" + ';A="b' * 5000, "X;A=" + "," * 50_000, "a." * 30_000, "X" + ";" * 50_000],
+    ids=["spaces", "quotes", "commas", "dots", "semicolons"],
+)
+def test_a_line_made_to_be_tried_in_many_ways_is_given_up_at_once(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match="a line that is no property"):
+        calendar_of(tmp_path, wrapped(event("DTSTART:20240311T090000Z", line)))
+
+
+@pytest.mark.parametrize(
+    "html",
+    ["<a href='x' " * 20_000, "<" * 200_000, "<style>" * 30_000, "<!" + "-" * 200_000, "&#" * 100_000],
+    ids=["attributes", "brackets", "styles", "comment", "entities"],
+)
+def test_html_made_to_be_tried_in_many_ways_is_read_once(tmp_path: Path, html: str) -> None:
+    text = wrapped(event("DTSTART:20240311T090000Z", f"X-ALT-DESC;FMTTYPE=text/html:{html} join/55555555555"))
+    assert calendar_of(tmp_path, text).series_of(ref()) == ("one@example.org",)
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=DAILY;BYSETPOS=2", "FREQ=WEEKLY;BYMONTH=6;BYWEEKNO=2", "FREQ=DAILY;INTERVAL=7;BYDAY=TU"]
+)
+def test_a_rule_that_no_day_fits_is_told_and_not_followed_for_ever(tmp_path: Path, rule: str) -> None:
+    with pytest.raises(ConfigError, match="which no day fits"):
+        calendar_of(tmp_path, wrapped(event("DTSTART:20240311T090000Z", f"RRULE:{rule}")))
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=MONTHLY;BYMONTHDAY=13;BYDAY=FR", "FREQ=YEARLY;BYDAY=53TH"]
+)
+def test_a_rule_that_few_days_fit_is_sound(tmp_path: Path, rule: str) -> None:
+    calendar = calendar_of(tmp_path, wrapped(event("DTSTART:20240311T090000Z", f"RRULE:{rule}")))
+    assert calendar.series_of(ref()) == ("one@example.org",)
