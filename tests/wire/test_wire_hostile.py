@@ -91,6 +91,6 @@ def segments(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=200)
-@for_all(st.lists(st.tuples(segments(), TIMES), max_size=40))
-def test_any_segments(samples: list[tuple[bytes, int]]) -> None:
-    check([frame(data, n * 30, at) for n, (data, at) in enumerate(samples)])
+@for_all(st.lists(st.tuples(segments(), TIMES, st.sampled_from([0, 0, 0, 3])), max_size=40))
+def test_any_segments(samples: list[tuple[bytes, int, int]]) -> None:
+    check([frame(data[: len(data) - cut], n * 30, at, length=len(data)) for n, (data, at, cut) in enumerate(samples)])
