@@ -102,7 +102,7 @@ class MediaAddresses:
 
     def __init__(self) -> None:
         self._at: OrderedDict[bytes, tuple[Announced, ...]] = OrderedDict()
-        self.evicted = 0
+        self.counts = {"media_addresses_evicted": 0}
         self.readers: list[Callable[[], None]] = []
         """Called before a question: a description need not be read before somebody wants to know what is in it."""
 
@@ -121,7 +121,7 @@ class MediaAddresses:
                 self._leave(media, media.addresses.pop(0))
             if len(self._at) >= MAX_ADDRESSES:
                 self._at.popitem(last=False)
-                self.evicted += 1
+                self.counts["media_addresses_evicted"] += 1
             self._at[place] = (news,)
             media.addresses.append(place)
             return

@@ -132,7 +132,8 @@ class RtpEvents:
 
     def __init__(self, addresses: MediaAddresses) -> None:
         self._addresses = addresses
-        self.counts = {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0}
+        self.counts = addresses.counts
+        self.counts |= {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0}
 
     def probe(self, head: bytes) -> Verdict:
         """RTP has version 2 in its first bits, and so has much else; the addresses decide."""

@@ -44,9 +44,9 @@ class SipCalls:
     def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
         self._table = CallTable()
         self._media = SipMedia(addresses, widen)
-        self._keys = SipKeys(self._table)
-        self._told_of_eviction: Nanoseconds | None = None
         self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
+        self._keys = SipKeys(self._table, self.counts)
+        self._told_of_eviction: Nanoseconds | None = None
         self._readers = {
             "INVITE": self._invite,
             "ACK": self._ack,

@@ -33,8 +33,10 @@ class Subscription(NamedTuple):
 class SipKeys:
     """Finds the keys in requests, and the calls that they belong to."""
 
-    def __init__(self, table: CallTable) -> None:
+    def __init__(self, table: CallTable, counts: dict[str, int]) -> None:
         self._table = table
+        self._counts = counts
+        counts |= {"sip_keys": 0, "sip_echoes": 0, "subscriptions_evicted": 0}
         self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
 
     def subscribe(self, message: SipMessage, _packet: Packet) -> tuple[Decoded, ...]:
@@ -49,6 +51,7 @@ class SipKeys:
             local = params.get("local-tag", "")
             if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
                 self._subscriptions.popitem(last=False)
+                self._counts["subscriptions_evicted"] += 1
             self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local)
         return NOTHING
 
@@ -75,10 +78,12 @@ class SipKeys:
             call.media = CallMedia(call.id)
         # Two subscribers are told the same keys, each in a dialog of its own.
         path = f"{via} {message.call_id}".encode()
+        news = [key for key in keys if call.media.counts(packet.at, side, key, path)]
+        self._counts["sip_keys"] += len(news)
+        self._counts["sip_echoes"] += len(keys) - len(news)
         return tuple(
             DigitDialled(at=packet.at, evidence=evidence_of(packet), call=call.id, digit=key, by=side, via=via)
-            for key in keys
-            if call.media.counts(packet.at, side, key, path)
+            for key in news
         )
 
     def _call_of(self, message: SipMessage, packet: Packet) -> tuple[Call | None, Side]:

@@ -56,7 +56,12 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallOffered(Sighting, frozen=True, kw_only=True):
-    """Someone asks to be let in; nobody has answered yet. Once a call: no retransmission, no re-INVITE."""
+    """Someone asks to be let in; nobody has answered yet. Once a call: no retransmission, no re-INVITE.
+
+    Said anew for the same call, a few times at most and before its answer, only when a later hop or the INVITE with
+    credentials brings another identity that the network asserts: the better vouched for counts. A Call-ID that is used
+    again for another target, or after its call has ended, is another call of the same name.
+    """
 
     call: str
     """The Call-ID: one name for the call over all its messages, forks and hops."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.decoders import sip_media
 from monitor.decoders.media import CallMedia, MediaAddresses
 from monitor.decoders.rtp_events import blocks_of, fresh_keys, key_of, payload_of
 from monitor.model.asks import Ask
@@ -147,6 +148,48 @@ def test_media_may_move_in_a_re_invite_an_update_and_come_early_or_late() -> Non
     assert pressed == ["caller", "callee", "caller", "caller"]
 
 
+def test_descriptions_that_wait_are_bounded_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sip_media, "MAX_UNREAD", 3)
+    line = Line()
+    for number in range(10):
+        line.talk(sdp(port=10_000 + number), sdp(BRIDGE, 20_000 + number), call=f"{number}@192.0.2.10")
+    for number in range(10):
+        press(line, number, 1000, flow(ALICE, BRIDGE, 10_000 + number, 20_000 + number))
+    assert line.keys == "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        pytest.param(
+            sdp().replace("m=audio", "m=video 4 RTP/AVP 99\r\na=rtpmap:99 H264/90000\r\nm=audio"),
+            "application/sdp",
+            id="beside video",
+        ),
+        pytest.param(
+            "--x\r\nContent-Type: application/isup\r\n\r\n\x01\r\n"
+            f"--x\r\nContent-Type: application/sdp\r\n\r\n{sdp()}\r\n--x--\r\n",
+            "multipart/mixed;boundary=x",
+            id="in a multipart body",
+        ),
+        pytest.param(sdp().replace("telephone-event", "TELEPHONE-EVENT"), "application/sdp", id="in capitals"),
+        pytest.param(sdp().replace("\r\n", "\n"), "application/sdp", id="with bare line feeds"),
+    ],
+)
+def test_descriptions_of_every_shape_are_read(body: str, kind: str) -> None:
+    line = Line()
+    line.up(invite(body=body, kind=kind))
+    line.down(answer(200))
+    press(line, 5, 1000, flow(BRIDGE, ALICE, 9, 10_000))
+    assert line.keys == "5"
+
+
+def test_a_description_that_is_none_is_told() -> None:
+    line = Line()
+    odd = [event for event in line.up(invite(body="telephone-event, or what?")) if isinstance(event, Oddity)]
+    assert [(one.protocol, one.reason) for one in odd] == [("sdp", Reason.BAD_SYNTAX)]
+
+
 def test_after_the_call_its_addresses_are_free(line: Line) -> None:
     line.up(within("BYE"))
     press(line, 5, 1000)
@@ -182,6 +225,7 @@ def test_a_key_by_rtp_and_info_counts_once_and_two_keys_count_twice(line: Line) 
     assert line.keys == "55"
     line.up(within("INFO", 9, body="5", kind="application/dtmf"), later=1.5)
     assert line.keys == "555"
+    assert [line.decoders.counts[name] for name in ("rtp_keys", "sip_keys", "sip_echoes")] == [2, 1, 2]
 
 
 def red(blocks: list[tuple[int, int, bytes]], timestamp: int) -> bytes:
