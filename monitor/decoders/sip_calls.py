@@ -35,6 +35,9 @@ from monitor.model.packets import Packet, destination_of, evidence_of, reverse_o
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
 
+TRYING: Final = 100
+"""Tells the next hop alone that the request has come (RFC 3261, 16.2): a sixth of all messages, and no news."""
+
 CHALLENGES: Final = frozenset({401, 407})
 
 
@@ -65,8 +68,9 @@ class SipCalls:
         Raises:
             Malformed: A header that is needed is broken.
         """
-        if message.status:
-            return self._response(message, message.status, packet)
+        status = message.status
+        if status:
+            return self._response(message, status, packet) if status != TRYING else NOTHING
         reader = self._readers.get(message.method)
         return reader(message, packet) if reader is not None else NOTHING
 
