@@ -73,8 +73,8 @@ def canonical(address: str, number_text: NumberText) -> Address:
 def _aor(rest: str) -> str:
     """The address of record in a SIP URI (RFC 3261, 19.1.1): user and host, without password, port and parameters."""
     user, at, host = rest.partition("?")[0].rpartition("@")
-    host = host.partition(";")[0].strip().lower().rstrip(".")
-    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    host = host.partition(";")[0].strip().lower()
+    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].rstrip(". ")
     if not at:
         return host
     return unquote(user.partition(";")[0].partition(":")[0]).strip().lower() + f"@{host}"
