@@ -9,9 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
+from typing import NoReturn
 
 from monitor import __version__
+from monitor.cli.speech import say, say_problems
 from monitor.model.problems import ConfigError
 
 DONE, FAILED, USAGE, DAMAGED, ALERTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -25,19 +29,29 @@ COMMANDS = {
     "platforms": "the platforms and what is read of each",
     "demo": "replay the bundled incident",
 }
+_COMMANDS_ARE = f"there are {', '.join(COMMANDS)}"
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line and what to do in the next, instead of repeating every option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the run."""
+        say(message)
+        self.exit(USAGE, f"Try: {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command with its options; nothing heavy is imported for it."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="joinwatch",
         description="Who is in a meeting and should not be? A passive monitor of conference signalling.",
-        epilog="exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a capture is damaged, "
-        "4 an alert reached --fail-on, 130 interrupted",
+        epilog="exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 done, but a capture is damaged, "
+        "4 done, and an alert reached --fail-on, 130 interrupted, results so far kept",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"joinwatch {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
         _OPTIONS[name](command)
@@ -46,40 +60,67 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the answer is its exit code. No traceback reaches the user, unless JOINWATCH_DEBUG is set."""
+    _open_closed_streams()
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
-        options = parser().parse_args(argv)
-        run = import_module(f"monitor.cli.{options.command}").run
-        code: int = run(options)
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            sys.stdout.flush()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except ConfigError as error:
-        for problem in error.problems:
-            print(f"joinwatch: {problem}", file=sys.stderr)
+        say_problems(error.problems)
         return USAGE
     except KeyboardInterrupt:
-        print("joinwatch: interrupted", file=sys.stderr)
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return FAILED
     except OSError as error:
         if os.environ.get("JOINWATCH_DEBUG"):
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"joinwatch: {place}{error.strerror or error}", file=sys.stderr)
+        place = os.fsdecode(error.filename) if error.filename else "standard output"
+        say(f"{place}: {error.strerror or error}")
+        _forget_output()
         return FAILED
     except Exception as error:
         if os.environ.get("JOINWATCH_DEBUG"):
             raise
-        print(
-            f"joinwatch: internal error ({type(error).__name__}); this is a fault of joinwatch, please report it.\n"
-            "Set JOINWATCH_DEBUG=1 to see where it happened.",
-            file=sys.stderr,
-        )
+        say(f"internal error ({type(error).__name__}); this is a fault of joinwatch, please report it")
+        print("Set JOINWATCH_DEBUG=1 to see where it happened.", file=sys.stderr)
         return FAILED
+
+
+def _run(words: Sequence[str]) -> int:
+    """What was asked for."""
+    if not words:
+        parser().print_help(sys.stderr)
+        say("no command was given; `joinwatch demo` shows what it does")
+        return USAGE
+    wrong = words[0] if words[0] not in COMMANDS and not words[0].startswith("-") else None
+    if wrong is not None:
+        close = get_close_matches(wrong, COMMANDS, n=1)
+        say(f"there is no command {wrong!r}; " + (f"did you mean {close[0]}?" if close else _COMMANDS_ARE))
+        return USAGE
+    options = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, _interrupt)
+    code: int = import_module(f"monitor.cli.{options.command}").run(options)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Standard output or error that the caller has closed: what goes there is lost, and nothing else is harmed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the end
+
+
+def _forget_output() -> None:
+    """Lets nothing more be written, when Python empties its buffers at the end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(summary: str) -> str:
@@ -139,7 +180,12 @@ def _check_options(command: argparse.ArgumentParser) -> None:
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("alert", metavar="ALERT-ID", help="the alert's id, or its first characters")
+    command.add_argument(
+        "alert",
+        metavar="ALERT-ID",
+        nargs="?",
+        help="the alert's id, its first characters, or its rule; without it, a list of the journal's alerts",
+    )
     command.add_argument("--journal", metavar="FILE", required=True, help="JSON lines of the replay (--json FILE)")
     command.add_argument(
         "--captures", metavar="PATH", action="append", default=[], help="where the captures are, if not where they were"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitor.cli.replay import replay
+from monitor.cli.replay import check_results, replay
 from monitor.pipeline import load_expected
 
 STORY = """\
@@ -15,12 +15,20 @@ dials in, types only # where the PIN is asked, and listens. The captures and cal
 
 def run(options: argparse.Namespace) -> int:
     """Replay the incident."""
+    check_results(options)
     captures, config = bundled()
     print(STORY, file=sys.stderr)
     expected = load_expected(
         [config / "meetings"], [config / "directory.vcf", config / "partners.csv"], config / "policy.toml"
     )
-    return replay([captures / "incident.pcap"], expected, options)
+    policy = near(config / "policy.toml")
+    return replay([near(captures / "incident.pcap")], expected, options, policy=str(policy))
+
+
+def near(path: Path) -> Path:
+    """The same as seen from here, where that is shorter: it will be shown to people."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def bundled() -> tuple[Path, Path]:

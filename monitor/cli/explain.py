@@ -5,14 +5,26 @@ import sys
 from pathlib import Path
 
 from monitor.cli import DONE
+from monitor.model.problems import ConfigError, Problem
 from monitor.pipeline import load_expected
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain one alert of a journal."""
-    from monitor.outputs.explain import explain
+    """Explain one alert of a journal, or list what it has."""
+    from monitor.outputs.explain import explain, list_alerts
 
     zone = load_expected(policy_file=Path(options.policy)).policy.timezone if options.policy else "UTC"
+    journal = Path(options.journal)
+    if options.alert is None:
+        list_alerts(journal, sys.stdout, timezone=zone)
+        return DONE
     captures = [Path(capture) for capture in options.captures]
-    explain(options.alert, Path(options.journal), captures, sys.stdout, timezone=zone)
+    missing = [
+        Problem(file=str(path), line=0, found="no such file or folder", expected="for --captures where captures lie")
+        for path in captures
+        if not path.exists()
+    ]
+    if missing:
+        raise ConfigError(missing)
+    explain(options.alert, journal, captures, sys.stdout, timezone=zone)
     return DONE

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.cli import ALERTED, DAMAGED, DONE, INTERRUPTED
+from monitor.cli.speech import say
 from monitor.model.alerts import Alert, Severity
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import Summary
@@ -17,6 +18,8 @@ from monitor.pipeline import Captured, Decode, Expected, Output, Record, Replay,
 
 if TYPE_CHECKING:
     from monitor.outputs.metrics import Metrics
+
+STANDARD_INPUT = "-"
 
 
 class Worst:
@@ -36,15 +39,43 @@ class Worst:
 
 def run(options: argparse.Namespace) -> int:
     """Replay the captures of the command line."""
+    check_results(options)
     expected = load_expected(
         [Path(p) for p in options.meetings],
         [Path(p) for p in options.directory],
         Path(options.policy) if options.policy else None,
     )
-    return replay(options.captures, expected, options)
+    return replay(options.captures, expected, options, policy=options.policy)
 
 
-def replay(captures: Sequence[Path | str], expected: Expected, options: argparse.Namespace) -> int:
+def check_results(options: argparse.Namespace) -> None:
+    """A ConfigError with everything that is wrong with where results shall go, before anything is read or written."""
+    from monitor.outputs.journal import may_write_journal
+    from monitor.outputs.metrics import may_write_textfile
+
+    problems: list[Problem] = []
+    given = options.json if options.json != "-" else None
+    checks = (
+        (given, may_write_journal),
+        (options.metrics_textfile, may_write_textfile),
+        (options.metrics_listen, address_of),
+    )
+    for value, check in checks:
+        try:
+            if value is not None:
+                check(value)
+        except ConfigError as error:
+            problems += error.problems
+    if given and options.metrics_textfile and Path(given).resolve() == Path(options.metrics_textfile).resolve():
+        found = "is given for --json and for --metrics-textfile"
+        problems.append(Problem(file=given, line=0, found=found, expected="a file for each"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def replay(
+    captures: Sequence[Path | str], expected: Expected, options: argparse.Namespace, *, policy: str | None = None
+) -> int:
     """Replay these captures; what is done with the results stands in the options."""
     from monitor.outputs.journal import Journal
     from monitor.outputs.terminal import Terminal
@@ -53,27 +84,44 @@ def replay(captures: Sequence[Path | str], expected: Expected, options: argparse
     source = captures_of(captures)
     worst = Worst()
     people = sys.stderr if options.json == "-" else sys.stdout
-    outputs: list[Output] = [worst, Terminal(people, timezone=expected.policy.timezone, journal=options.json)]
+    more = explain_options(captures, policy)
+    page = Terminal(people, timezone=expected.policy.timezone, journal=options.json, explain_options=more)
+    outputs: list[Output] = [worst, page]
     with ExitStack() as closing:
-        if options.json:
-            outputs.append(Journal.to(options.json))
         pipeline = Replay(source, expected, outputs)
         metrics = metrics_of(pipeline) if listen or options.metrics_textfile else None
         if metrics is not None:
             outputs.append(metrics)
         if metrics is not None and listen is not None:
             port = closing.enter_context(metrics.serving(*listen))
-            print(f"joinwatch: metrics on http://{listen[0]}:{port}/metrics", file=sys.stderr)
+            say(f"metrics on http://{url_host(listen[0])}:{port}/metrics")
+        if options.json:
+            outputs.append(Journal.to(options.json))
+        page.interrupted = True  # until the run has come to its end, whatever happens before
         try:
-            summary, interrupted = read_to_the_end(pipeline, source)
+            summary, page.interrupted = read_to_the_end(pipeline, source)
         finally:
-            for output in outputs:
-                output.close()
+            close(outputs)
         if metrics is not None and options.metrics_textfile:
             metrics.write_textfile(options.metrics_textfile)
-        if listen is not None and not interrupted:
+        if listen is not None and not page.interrupted:
             wait_for_interruption()
-    return exit_code(summary, interrupted=interrupted, alerted=reached(worst, options.fail_on))
+    return exit_code(summary, interrupted=page.interrupted, alerted=reached(worst, options.fail_on))
+
+
+def close(outputs: Sequence[Output]) -> None:
+    """Each of them, the last first, also when another fails: a full disk under the journal costs nobody the page."""
+    with ExitStack() as closing:
+        for output in outputs:
+            closing.callback(output.close)
+
+
+def explain_options(captures: Sequence[Path | str], policy: str | None) -> list[str]:
+    """What `joinwatch explain` must be told to find these captures again, and to show these times."""
+    paths = [Path(capture) for capture in captures if str(capture) != STANDARD_INPUT]
+    folders = dict.fromkeys(str(path if path.is_dir() else path.parent) for path in paths)
+    words = [word for folder in folders if folder != "." for word in ("--captures", folder)]
+    return [*words, "--policy", policy] if policy else words
 
 
 def read_to_the_end(pipeline: Replay | Decode, source: Captured) -> tuple[Summary, bool]:
@@ -85,7 +133,7 @@ def read_to_the_end(pipeline: Replay | Decode, source: Captured) -> tuple[Summar
         except KeyboardInterrupt:
             interrupted = True
     if interrupted:
-        print("joinwatch: interrupted; these are the results so far", file=sys.stderr)
+        say("interrupted; these are the results so far")
     return pipeline.finish(), interrupted
 
 
@@ -106,10 +154,15 @@ def reached(worst: Worst, fail_on: str | None) -> bool:
 def address_of(text: str) -> tuple[str, int]:
     """`HOST:PORT`, with an IPv6 host in brackets; a ConfigError otherwise."""
     host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) <= 65535:
+    if not colon or not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > 65535:
         expected = "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464"
         raise ConfigError([Problem(file="--metrics-listen", line=0, found=repr(text), expected=expected)])
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def url_host(host: str) -> str:
+    """As it stands in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def metrics_of(pipeline: Replay) -> "Metrics":
@@ -123,7 +176,7 @@ def metrics_of(pipeline: Replay) -> "Metrics":
 
 def wait_for_interruption() -> None:
     """Keep the metrics up after the end of the captures, so that somebody can read them."""
-    print("joinwatch: the captures are read; serving metrics until Ctrl-C", file=sys.stderr)
+    say("the captures are read; serving metrics until Ctrl-C")
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)

@@ -8,7 +8,7 @@ from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffe
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.summary import Summary
-from monitor.outputs.page import Page, damage_lines, oddity_rows, read_line
+from monitor.outputs.page import Page, damage_lines, interrupted_line, oddity_rows, read_line
 from monitor.outputs.records import Record
 from monitor.outputs.terminal import count_oddity, oddity_cells
 from monitor.outputs.words import address, clock, day, lasted, many, name, zone_of
@@ -53,6 +53,8 @@ class CallList:
         self._oddities: dict[tuple[str, Reason], tuple[int, str]] = {}
         self._shown = 0
         self._summary: Summary | None = None
+        self.interrupted = False
+        """Whether the run ended before its captures did."""
 
     def write(self, record: Record) -> None:
         """Keeps what the list needs."""
@@ -85,8 +87,12 @@ class CallList:
         if not self._shown:
             self._page.line("No call could be read. Calls in encrypted signalling (SIP over TLS) cannot be seen.")
         oddity_rows(self._page, oddity_cells(self._oddities))
-        if self._summary is not None:
+        if self.interrupted:
             self._page.line()
+            interrupted_line(self._page)
+        if self._summary is not None:
+            if not self.interrupted:
+                self._page.line()
             damage_lines(self._page, self._summary)
             read_line(self._page, self._summary, self._zone, self._zone_name)
         self._page.show()

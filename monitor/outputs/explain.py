@@ -3,11 +3,14 @@
 Also of a journal that somebody else sent: nothing in it is trusted, neither for the terminal nor as a path.
 """
 
+import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import TextIO
 
 import msgspec
@@ -18,18 +21,22 @@ from monitor.model.invitations import Occurrence
 from monitor.model.meetings import Kind, MeetingRef
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import Trust
-from monitor.outputs.frames import MAX_FRAMES, Dissected, read_frames
-from monitor.outputs.page import Page, grid
+from monitor.outputs.frames import MAX_FRAMES, OPTIONS, SECONDS, Dissected, Reading, read_frames
+from monitor.outputs.keys import group_words, groups_of, stream_filter
+from monitor.outputs.page import Page, grid, indented, severity_text
+from monitor.outputs.places import Places
 from monitor.outputs.report import alert_lines
 from monitor.outputs.safe import shown
-from monitor.outputs.words import local, many, name, zone_of
+from monitor.outputs.words import clock, local, many, name, sentence, zone_of
 
 MAX_LINE_BYTES = 1024 * 1024
 """Of one line of a journal; a longer one is none of ours."""
 MAX_CAPTURES = 8
 """Captures opened for one alert."""
-MAX_NAME_BYTES = 255
-"""Of a file's name; a file system has no longer ones."""
+MAX_STREAMS = 4
+"""Key streams of one capture that are counted: each is one more reading by tshark."""
+ALERTS_LISTED = 200
+_SSRC = re.compile(r"0x[0-9a-f]{8}")
 LABELS = {"rtpevent": "key"}
 MAX_ALERTS = 100_000
 """Alerts of a journal that are told apart."""
@@ -73,7 +80,7 @@ class AlertLine(msgspec.Struct, frozen=True):
 
 
 def explain(
-    alert_id: str,
+    asked: str,
     journal: Path,
     captures: Sequence[Path] = (),
     stream: TextIO | None = None,
@@ -83,18 +90,45 @@ def explain(
     colour: bool | None = None,
     tshark: str | None = None,
 ) -> None:
-    """Shows why the alert with this id, or an unambiguous start of it, was raised; a ConfigError when there is none.
+    """Shows why an alert was raised; a ConfigError when the journal has none that is asked for.
 
+    Asked for by its id, an unambiguous start of it, or the name of its rule where the rule has raised no other.
     `tshark` is the program to use; by default the one on the path, and none for an empty string.
     """
-    line = _found(alert_id, journal)
+    line = _found(asked, journal)
     zone = zone_of(timezone)
     page = Page(sys.stdout if stream is None else stream, width=width, colour=colour)
-    alert_lines(page, _alert_of(line), (), zone, None, told={}, hint=False)
+    alert_lines(page, _alert_of(line), (), zone, told={})
     if line.runbook:
         page.line(f"  what to do: {name(line.runbook, 120)}")
     page.line(f"  All times are those of {name(timezone)}.")
-    _frame_lines(page, line, [*captures, journal.absolute().parent, Path.cwd()], zone, tshark)
+    tshark = shutil.which("tshark") if tshark is None else tshark
+    _frame_lines(page, line, Places(captures, journal), zone, tshark or "")
+    page.show()
+
+
+def list_alerts(
+    journal: Path,
+    stream: TextIO | None = None,
+    *,
+    timezone: str = "UTC",
+    width: int | None = None,
+    colour: bool | None = None,
+) -> None:
+    """Shows which alerts the journal has, most severe first; a ConfigError when there is none."""
+    alerts = sorted(_alerts(journal).values(), key=lambda line: (-line.severity.rank, line.first_seen, line.id))
+    if not alerts:
+        raise ConfigError([_nothing_in(journal)])
+    zone = zone_of(timezone)
+    page = Page(sys.stdout if stream is None else stream, width=width, colour=colour)
+    page.line(f"{many(len(alerts), 'alert')}, times in {name(timezone)}", style="bold")
+    for line in alerts[:ALERTS_LISTED]:
+        page.line()
+        seen = clock(_nanoseconds(line.first_seen), zone)
+        page.line(f"{name(line.id)}  {severity_text(line.severity)}  {name(line.rule)}, {seen}")
+        page.add(indented(sentence(line.summary)))
+    if len(alerts) > ALERTS_LISTED:
+        page.line(f"… and {len(alerts) - ALERTS_LISTED:,} more.")
     page.show()
 
 
@@ -117,25 +151,36 @@ def _lines(journal: Path) -> Iterator[AlertLine]:
         raise ConfigError([Problem(file=str(journal), line=0, found=found, expected=expected)]) from None
 
 
-def _found(alert_id: str, journal: Path) -> AlertLine:
-    """The newest line of the alert that is meant."""
+def _alerts(journal: Path) -> dict[str, AlertLine]:
+    """The newest line of each alert."""
     alerts: dict[str, AlertLine] = {}
     for line in _lines(journal):
         if line.id in alerts or len(alerts) < MAX_ALERTS:
             alerts[line.id] = line
-    if alert_id in alerts:
-        return alerts[alert_id]
-    meant = [alert for alert in alerts if alert_id and alert.startswith(alert_id)]
+    return alerts
+
+
+def _nothing_in(journal: Path) -> Problem:
+    return Problem(file=str(journal), line=0, found="no alert is in it", expected="a journal of a run that raised one")
+
+
+def _found(asked: str, journal: Path) -> AlertLine:
+    """The newest line of the alert that is meant."""
+    alerts = _alerts(journal)
+    if asked in alerts:
+        return alerts[asked]
+    by_id = [alert for alert in alerts if asked and alert.startswith(asked)]
+    meant = by_id or [alert for alert, line in alerts.items() if line.rule == asked]
     if len(meant) == 1:
         return alerts[meant[0]]
-    asked = shown(alert_id, 64)
+    asked = shown(asked, 64)
+    if not alerts:
+        raise ConfigError([_nothing_in(journal)])
     if meant:
-        found = f"{len(meant)} alerts begin with {asked!r}"
-        expected = f"more of one of them: {_listed(alerts, meant)}"
-    elif not alerts:
-        found, expected = "no alert is in it", "a journal of a run that raised one"
+        found = f"{len(meant)} alerts " + (f"begin with {asked!r}" if by_id else f"are of the rule {asked!r}")
+        expected = f"one of them: {_listed(alerts, meant)}"
     else:
-        close = get_close_matches(alert_id[:64], list(alerts)[:1000], n=3, cutoff=0.5) or list(alerts)
+        close = get_close_matches(asked, list(alerts)[:1000], n=3, cutoff=0.5) or list(alerts)
         found, expected = f"no alert {asked!r}", f"an id, or the start of one, such as {_listed(alerts, close)}"
     raise ConfigError([Problem(file=str(journal), line=0, found=found, expected=expected)])
 
@@ -187,7 +232,7 @@ def _nanoseconds(moment: datetime) -> Nanoseconds:
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1000
 
 
-def _frame_lines(page: Page, line: AlertLine, places: Sequence[Path], zone: tzinfo, tshark: str | None) -> None:
+def _frame_lines(page: Page, line: AlertLine, places: Places, zone: tzinfo, tshark: str) -> None:
     """The frames of all reasons, each once, by capture."""
     wanted: dict[str, set[int]] = {}
     for fact in line.reasons:
@@ -195,10 +240,10 @@ def _frame_lines(page: Page, line: AlertLine, places: Sequence[Path], zone: tzin
             wanted.setdefault(seen.capture, set()).add(seen.frame)
     for capture, numbers in list(wanted.items())[:MAX_CAPTURES]:
         page.line()
-        path = _place_of(capture, places)
+        path = places.of(capture)
         if path is None:
             page.line(f"{name(capture)}: {many(len(numbers), 'frame')}, and the capture is not here", style="bold")
-            page.line("  Put it beside the journal, or name its folder.")
+            page.line("  Put it beside the journal, or name its folder with --captures.")
             continue
         reading = read_frames(path, numbers, tshark=tshark)
         page.line(f"{name(capture)}, as {name(reading.by, 120)} reads it", style="bold")
@@ -211,22 +256,36 @@ def _frame_lines(page: Page, line: AlertLine, places: Sequence[Path], zone: tzin
             page.line(f"  … and {len(numbers) - MAX_FRAMES} more frames.")
         elif missing:
             page.line(f"  Not in that capture: {', '.join(map(str, missing))}. Is it the same file?")
+        _proof_lines(page, path, reading, tshark)
 
 
-def _place_of(capture: str, places: Sequence[Path]) -> Path | None:
-    """Where the capture lies. Its name comes from the journal: a name and nothing else, so that it leads nowhere."""
-    if (
-        not capture
-        or Path(capture).name != capture
-        or "\0" in capture
-        or len(capture.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES
-    ):
-        return None
-    for place in places:
-        path = place if place.name == capture and place.is_file() else place / capture
-        if path.is_file():
-            return path
-    return None
+def _proof_lines(page: Page, path: Path, reading: Reading, tshark: str) -> None:
+    """What else the key streams of these frames contain, and how to see all of it without us."""
+    if not reading.frames:
+        return
+    streams = list(dict.fromkeys(ssrc for frame in reading.frames if (ssrc := _key_stream(frame))))[:MAX_STREAMS]
+    for ssrc in streams if tshark else ():
+        groups = groups_of(path, ssrc, tshark, OPTIONS, SECONDS)
+        if groups:
+            page.line()
+            page.line(f"  all keys of the RTP stream {ssrc}, as tshark counts them")
+            for group in groups:
+                page.line(f"    {group_words(group)}")
+    numbers = ", ".join(str(frame.number) for frame in reading.frames)
+    page.line()
+    page.add(indented("To see it without joinwatch, which shows every key, also those of a PIN:"))
+    for wanted in (f"frame.number in {{{numbers}}}", *map(stream_filter, streams)):
+        command = ("tshark", *OPTIONS, "-r", str(path), "-Y", wanted)
+        page.whole(f"    {' '.join(shown(quote(word), 400) for word in command)}", style="dim")
+
+
+def _key_stream(frame: Dissected) -> str:
+    """The SSRC of a frame that holds a key; empty when it holds none."""
+    layers = {layer.name: layer for layer in frame.layers}
+    if "rtpevent" not in layers or "rtp" not in layers:
+        return ""
+    ssrc = dict(layers["rtp"].fields).get("SSRC", "")
+    return ssrc if _SSRC.fullmatch(ssrc) else ""
 
 
 def _one_frame(page: Page, frame: Dissected, zone: tzinfo) -> None:

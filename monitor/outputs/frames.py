@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import msgspec
 
+from monitor.outputs.keys import key_words
 from monitor.outputs.safe import masked
 
 MAX_FRAMES = 24
@@ -102,13 +103,12 @@ SHOWN: Mapping[str, Mapping[str, str]] = {
         "rtp.timestamp": "timestamp",
         "rtp.p_type": "payload type",
     },
-    "rtpevent": {"rtpevent.end_of_event": "end", "rtpevent.duration": "duration"},
+    "rtpevent": {"rtpevent.end_of_event": "end", "rtpevent.duration": "duration"},  # which key: see `key_words`
     "h225": {"h225.h323_message_body": "message"},
     "q931": {"q931.message_type": "message type", "q931.disc": "protocol"},
     "isup": {"isup.message_type": "message type"},
 }
-"""The fields that may be seen, and what they are called here. A telephone-event's key is not among them."""
-NAMED_ONLY = {"rtpevent": "telephone-event: a key (which one is not shown)"}
+"""The fields that may be seen, and what they are called here. A telephone-event's digit is not among them."""
 
 
 def read_frames(capture: Path, numbers: Iterable[int], *, tshark: str | None = None) -> Reading:
@@ -147,9 +147,10 @@ def _filter_of(numbers: Sequence[int]) -> str:
 def _kept(layer: str, fields: Iterable[tuple[str, str]]) -> Layer:
     """The fields of a layer that may be shown, masked."""
     names = SHOWN.get(layer, {})
+    fields = list(fields)
     kept = [(names[key], masked(value[:1024])) for key, value in fields if key in names]
-    if layer in NAMED_ONLY:
-        kept.insert(0, ("", NAMED_ONLY[layer]))
+    if layer == "rtpevent":
+        kept.insert(0, ("", key_words(dict(fields).get("rtpevent.event_id", ""))))
     return Layer(layer, tuple(dict.fromkeys(kept))[:MAX_FIELDS])
 
 
@@ -300,7 +301,7 @@ def _payload(payload: bytes) -> Iterable[Layer]:
         kind, seq = payload[1] & 0x7F, int.from_bytes(payload[2:4], "big")
         fields: tuple[Field, ...] = (("payload type", str(kind)), ("sequence number", str(seq)))
         if len(payload) == 16:
-            fields = (*fields, ("", "as long as a telephone-event: a key (which one is not shown)"))
+            fields = (*fields, ("", f"as long as a {key_words(str(payload[12]))}"))
         yield Layer("rtp", fields)
 
 

@@ -16,9 +16,15 @@ from monitor.model.evidence import Nanoseconds
 from monitor.model.problems import ConfigError, Problem
 from monitor.outputs.records import KINDS, Mode, Record, moment_of, object_of
 from monitor.outputs.safe import escaped_json
+from monitor.outputs.written import may_write
 
 BATCH_BYTES = 64 * 1024
 """Written in one go: the cost of a write, spread over some hundred lines."""
+
+
+def may_write_journal(path: str) -> None:
+    """A ConfigError where no journal can be written: told before an hour of reading, not after it."""
+    may_write(path, b'{"type":"', "journal", "--json")
 
 
 class Journal:
@@ -31,13 +37,14 @@ class Journal:
         self._lines: list[bytes] = []
         self._waiting = 0
         self._now: Nanoseconds = 0
-        self._owned = False
+        self._path = ""
 
     @classmethod
     def to(cls, path: str, mode: Mode = "replay") -> Self:
         """A journal in a new file, or on standard output for `-`."""
         if path == "-":
             return cls(sys.stdout.buffer, mode)
+        may_write_journal(path)
         try:
             journal = cls(FileIO(path, "wb"), mode)
         except OSError as error:
@@ -45,7 +52,7 @@ class Journal:
             raise ConfigError(
                 [Problem(file=path, line=0, found=found, expected="a file in a folder of yours")]
             ) from None
-        journal._owned = True
+        journal._path = path
         return journal
 
     def write(self, record: Record) -> None:
@@ -72,19 +79,23 @@ class Journal:
         batch = memoryview(b"".join(self._lines))
         self._lines.clear()
         self._waiting = 0
-        while batch:
-            written = self._sink.write(batch)
-            if written is None:
-                raise BlockingIOError("the journal's file takes no more bytes now")
-            batch = batch[written:]  # A raw file may take less than it was given.
-        self._sink.flush()
+        try:
+            while batch:
+                written = self._sink.write(batch)
+                if written is None:
+                    raise BlockingIOError("the journal's file takes no more bytes now")
+                batch = batch[written:]  # A raw file may take less than it was given.
+            self._sink.flush()
+        except OSError as error:
+            error.filename = self._path or None
+            raise
 
     def close(self) -> None:
         """Writes the rest; standard output stays open."""
         try:
             self.flush()
         finally:
-            if self._owned:
+            if self._path:
                 self._sink.close()
 
 

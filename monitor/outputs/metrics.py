@@ -32,6 +32,7 @@ from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import Joined, Left, Overstayed, PinRefused, Stayed, Tried, Verdict
 from monitor.model.summary import Summary
 from monitor.outputs.records import Record, moment_of
+from monitor.outputs.written import may_write
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
@@ -93,6 +94,11 @@ MAX_COUNTS = 256
 MAX_PLATFORMS = 64
 MAX_RULES = 100
 """Pairs of rule and severity. With these limits there are fewer than 2,000 series, whatever is written."""
+
+
+def may_write_textfile(path: str | Path) -> None:
+    """A ConfigError where no textfile can be written: told before an hour of reading, not after it."""
+    may_write(path, b"# HELP ", "textfile of metrics", "--metrics-textfile")
 
 
 class Metrics:
@@ -202,11 +208,17 @@ class Metrics:
     def write_textfile(self, path: str | Path) -> None:
         """The same into a file for node_exporter's textfile collector: whole, or not at all."""
         final = Path(path)
-        draft = final.with_name(f".{final.name}.{os.getpid()}")
+        draft = final.resolve().with_name(f".joinwatch.{os.getpid()}")
         try:
+            if final.exists() and not final.is_file():
+                final.write_bytes(self.text())  # A pipe or a device is written to, never put aside for a file.
+                return
             draft.write_bytes(self.text())
             draft.chmod(0o644)  # node_exporter is another user.
-            draft.replace(final)
+            draft.replace(final.resolve())
+        except OSError as error:
+            error.filename, error.filename2 = str(path), None
+            raise
         finally:
             draft.unlink(missing_ok=True)
 

@@ -181,9 +181,14 @@ def oddity_rows(page: Page, oddities: "Sequence[tuple[str, str, int, str]]") -> 
     made = table(title, "protocol", "reason", "times", "first at", wide="first at")
     made.columns[2].justify = "right"
     for protocol, reason, count, first in oddities:
-        made.add_row(*(_plain(cell) for cell in (protocol, reason, f"{count:,}", first)))
+        made.add_row(*(plain(cell) for cell in (protocol, reason, f"{count:,}", first)))
     page.line()
     page.add(made)
+
+
+def interrupted_line(page: Page) -> None:
+    """What a page of half a run must not hide, for it may be read by somebody who did not see the run."""
+    page.line("Interrupted: the captures were not read to their end.", style="bold yellow")
 
 
 def damage_lines(page: Page, summary: Summary) -> None:
@@ -216,7 +221,8 @@ def read_line(page: Page, summary: Summary, zone: "tzinfo", zone_name: str) -> N
     page.line("; ".join(parts) + ".")
 
 
-def _plain(text: str) -> "RenderableType":
+def plain(text: str) -> "RenderableType":
+    """A cell whose text is shown as it stands."""
     from rich.text import Text
 
     return Text(text)

@@ -8,6 +8,7 @@ from shlex import quote
 from monitor.model.alerts import Alert
 from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.invitations import Occurrence, Person
+from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Reason
 from monitor.model.roster import Participant, Verdict
 from monitor.model.summary import Summary
@@ -22,6 +23,7 @@ from monitor.outputs.words import (
     day,
     local,
     many,
+    meeting,
     name,
     people,
     reason,
@@ -87,7 +89,7 @@ def _subtitle(who: Participant, zone: tzinfo) -> str:
         parts.append(f"{start.strftime('%Y-%m-%d %H:%M')}–{until}")
     else:
         parts.append(day(who.joined_at, zone))
-    parts.append(f"{name(who.meeting.platform)} {name(who.meeting.key)}")
+    parts.append(meeting(who.meeting))
     if who.occurrence is not None:
         parts.append(name(who.occurrence.classification) or "no marking")
     return " · ".join(parts)
@@ -122,17 +124,8 @@ def _absent(occurrence: Occurrence, present: Sequence[Participant]) -> str:
     return f"Invited, and not seen here: {', '.join(names)}{more}."
 
 
-def alert_lines(
-    page: Page,
-    alert: Alert,
-    known: tuple[Person, ...],
-    zone: tzinfo,
-    journal: str | None,
-    *,
-    told: dict[Fact, str],
-    hint: bool = True,
-) -> None:
-    """One alert: how bad, what, who, where, why with its frames, and how to look closer.
+def alert_lines(page: Page, alert: Alert, known: tuple[Person, ...], zone: tzinfo, *, told: dict[Fact, str]) -> None:
+    """One alert: how bad, what, who, where, why with its frames, and the id by which it is asked for.
 
     `told` has the reasons that stand above already, with the rule beside which they stand.
     """
@@ -145,19 +138,31 @@ def alert_lines(
     rows: list[tuple[str, str]] = []
     who = ", ".join(part for part in (people(known), address(alert.subject)) if part)
     rows.append(("who", f"{who} ({TRUSTS[alert.confidence]})"))
-    rows.append(("meeting", _meeting_of(alert, zone)))
+    if alert.meeting is not None:
+        rows.append(("meeting", _meeting_of(alert, alert.meeting, zone)))
     for number, text in enumerate(_reasons(alert, told)):
         rows.append(("because" if number == 0 else "", text))
-    rows.append(("seen", f"{_when(alert, zone)}; {COVERAGES[alert.coverage]}"))
+    rows.append(("seen", _when(alert, zone)))
+    if alert.meeting is not None:
+        rows.append(("coverage", COVERAGES[alert.coverage]))
+    rows.append(("id", name(alert.id)))
     made = grid()
     for label, value in rows:
         # A list's lines hang below their first word.
         shape = hanging(value[2:], "- ") if value.startswith("- ") else Text(value)
         made.add_row(Text(f"  {label}", style="dim"), shape)
     page.add(made)
-    if hint:
-        where = shown(quote(journal), 400) if journal else "FILE"
-        page.whole(f"  joinwatch explain {quote(name(alert.id))} --journal {where}", style="dim")
+
+
+def explain_line(page: Page, alert: Alert, journal: str | None, options: Sequence[str]) -> None:
+    """How to come from an alert to its frames; a whole command, to be copied."""
+    page.line()
+    if journal is None:
+        page.line("To see the packets behind an alert, run this again with --json FILE, which keeps a journal.")
+        return
+    words = ["joinwatch", "explain", alert.id, "--journal", journal, *options]
+    page.line("To see the packets behind an alert (this is for the first; each has its id):")
+    page.whole(f"  {' '.join(shown(quote(word), 400) for word in words)}")
 
 
 def _reasons(alert: Alert, told: dict[Fact, str]) -> list[str]:
@@ -173,10 +178,8 @@ def _reasons(alert: Alert, told: dict[Fact, str]) -> list[str]:
     return lines
 
 
-def _meeting_of(alert: Alert, zone: tzinfo) -> str:
-    if alert.meeting is None:
-        return "none in particular"
-    key = f"{name(alert.meeting.platform)} {name(alert.meeting.key)}"
+def _meeting_of(alert: Alert, ref: MeetingRef, zone: tzinfo) -> str:
+    key = meeting(ref)
     if alert.occurrence is None:
         return key if alert.series else f"{key}, in no calendar"
     start = local(alert.occurrence.start, zone).strftime("%Y-%m-%d %H:%M")

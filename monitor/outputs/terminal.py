@@ -4,6 +4,7 @@ Records are kept until the end of the run and shown as one page: a table a meeti
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -15,9 +16,9 @@ from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Joined, Left, Participant, PinRefused, Tried, Verdict
 from monitor.model.summary import Summary
-from monitor.outputs.page import Page, damage_lines, oddity_rows, read_line
+from monitor.outputs.page import Page, damage_lines, interrupted_line, oddity_rows, read_line
 from monitor.outputs.records import Record
-from monitor.outputs.report import alert_lines, meeting_table, nothing_lines, tries_line
+from monitor.outputs.report import alert_lines, explain_line, meeting_table, nothing_lines, tries_line
 from monitor.outputs.words import frame, name, zone_of
 
 MAX_PARTICIPANTS = 20_000
@@ -59,11 +60,15 @@ class Terminal:
         width: int | None = None,
         colour: bool | None = None,
         journal: str | None = None,
+        explain_options: Sequence[str] = (),
     ) -> None:
         self._page = Page(stream, width=width, colour=colour)
         self._zone = zone_of(timezone)
         self._zone_name = timezone
-        self._journal = None if journal == "-" else journal
+        self._journal = "FILE" if journal == "-" else journal
+        self._explain_options = explain_options
+        self.interrupted = False
+        """Whether the run ended before its captures did."""
         self._stays: OrderedDict[str, Stay] = OrderedDict()
         self._not_kept: Counter[Verdict] = Counter()
         self._alerts: dict[str, Alert] = {}
@@ -133,6 +138,8 @@ class Terminal:
         if not self._alerts:
             reasons = {reason for _, reason in self._oddities}
             nothing_lines(self._page, bool(self._stays), self._calls, self._summary, reasons)
+        if self.interrupted:
+            interrupted_line(self._page)
         if self._summary is not None:
             damage_lines(self._page, self._summary)
             read_line(self._page, self._summary, self._zone, self._zone_name)
@@ -167,10 +174,11 @@ class Terminal:
         self._page.line(f"Alerts: {listed}", style="bold")
         told: dict[Fact, str] = {}
         for alert in alerts[:ALERTS_SHOWN]:
-            alert_lines(self._page, alert, people.get(alert.subject, ()), self._zone, self._journal, told=told)
+            alert_lines(self._page, alert, people.get(alert.subject, ()), self._zone, told=told)
         more = len(alerts) - ALERTS_SHOWN + self._alerts_not_kept
         if more > 0:
             self._page.line(f"… and {more:,} more alerts; the journal has them all.")
+        explain_line(self._page, alerts[0], self._journal, self._explain_options)
 
 
 def count_oddity(oddities: dict[tuple[str, Reason], tuple[int, str]], oddity: Oddity) -> None:

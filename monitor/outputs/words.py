@@ -1,5 +1,6 @@
 """What the model's values are called when people read them: words and local times, in plain text, safe to show."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from monitor.model.alerts import Coverage
 from monitor.model.evidence import SECOND, Evidence, Fact, Nanoseconds
 from monitor.model.invitations import Person
-from monitor.model.meetings import Method, SlotState
+from monitor.model.meetings import Kind, MeetingRef, Method, SlotState
 from monitor.model.roster import Participant, Trust, Verdict
 from monitor.outputs.safe import MAX_TEXT, masked, shown
 
@@ -25,10 +26,21 @@ TRUSTS = {
     Trust.NONE: "nobody says who it is",
 }
 COVERAGES = {
-    Coverage.OBSERVED: "the meeting could be seen",
-    Coverage.PARTIAL: "the meeting could be seen in part",
-    Coverage.BLIND: "the meeting could not be seen",
+    Coverage.OBSERVED: "observed: its signalling passed here and could be read",
+    Coverage.PARTIAL: "partial: some of its signalling could not be read",
+    Coverage.BLIND: "blind: its signalling could not be read",
 }
+KINDS = {
+    Kind.NUMBER: "number",
+    Kind.UUID: "identifier",
+    Kind.MTID: "link",
+    Kind.PERSONAL: "personal room",
+    Kind.THREAD: "thread",
+    Kind.ROOM: "room",
+    Kind.BRIDGE_DID: "direct number",
+}
+_KEY = re.compile(rf"\b({'|'.join(Kind)}):(?=[^\s:])")
+"""How a meeting's key begins in a sentence of a rule: `number:27311234567`."""
 MAX_NAME = 60
 """Characters of a name, a title or an address that fit a page."""
 MAX_SENTENCE = 400
@@ -85,6 +97,12 @@ def address(subject: str, limit: int = MAX_NAME) -> str:
     return name(bare, limit)
 
 
+def meeting(ref: MeetingRef) -> str:
+    """`webex number 27311234567`, `webex personal room jan at ministry`."""
+    site = f" at {name(ref.site)}" if ref.site else ""
+    return f"{name(ref.platform)} {KINDS[ref.kind]} {name(ref.value)}{site}"
+
+
 def frame(seen: Evidence) -> str:
     """`trunk.pcap:41`."""
     return f"{name(seen.capture)}:{seen.frame}"
@@ -101,8 +119,12 @@ def frames(evidence: Sequence[Evidence], limit: int = FRAMES_SHOWN) -> str:
 
 
 def sentence(text: str) -> str:
-    """What a rule says, with numbers as people write them."""
-    return name(text.replace("tel:+", "+"), MAX_SENTENCE)
+    """What a rule says, with numbers and meetings as people write them."""
+    return name(_KEY.sub(_kind, text[:MAX_TEXT].replace("tel:+", "+")), MAX_SENTENCE)
+
+
+def _kind(match: re.Match[str]) -> str:
+    return f"{KINDS[Kind(match[1])]} "
 
 
 def reason(fact: Fact) -> str:

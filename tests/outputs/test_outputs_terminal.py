@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -39,9 +40,17 @@ from tests.outputs.outputs_samples import (
 AMSTERDAM = "Europe/Amsterdam"
 
 
-def page_of(*records: Record, journal: str | None = None, width: int | None = 80, colour: bool | None = False) -> str:
+def page_of(
+    *records: Record,
+    journal: str | None = None,
+    width: int | None = 80,
+    colour: bool | None = False,
+    explain_options: Sequence[str] = (),
+) -> str:
     stream = io.StringIO()
-    terminal = Terminal(stream, timezone=AMSTERDAM, width=width, colour=colour, journal=journal)
+    terminal = Terminal(
+        stream, timezone=AMSTERDAM, width=width, colour=colour, journal=journal, explain_options=explain_options
+    )
     for record in records:
         terminal.write(record)
     terminal.close()
@@ -60,7 +69,7 @@ def calls_of(*records: Record, width: int | None = 80) -> str:
 def test_a_morning_at_80_columns() -> None:
     page = page_of(*REPLAY)
     assert all(len(line) <= 80 for line in page.splitlines())
-    assert "Briefing water safety\n2026-03-12 10:00–11:00 · webex number:27311234567 · Dep.V.\n" in page
+    assert "Briefing water safety\n2026-03-12 10:00–11:00 · webex number 27311234567 · Dep.V.\n" in page
     anna = r"^Anna de Vries +telephone +09:58:25 +10:58:00 +yes, invited\n\+31205550101 +with PIN$"
     assert re.search(anna, page, re.MULTILINE)
     assert re.search(r"^\+31205550199 +telephone +10:04:11 +11:00:00 +NO, not invited\n", page, re.MULTILINE)
@@ -110,9 +119,36 @@ def test_reasons_of_two_alerts_are_told_once() -> None:
 def test_the_hint_can_be_copied_whole() -> None:
     path = "/var/lib/joinwatch/a-rather-long-folder/of somebody/who-likes-long-names/journal.jsonl"
     command = f"joinwatch explain {UNINVITED.id} --journal"
-    assert f"{command} FILE\n" in page_of(UNINVITED)
+    assert "run this again with --json FILE" in page_of(UNINVITED)
+    assert command not in page_of(UNINVITED)
     assert f"{command} FILE\n" in page_of(UNINVITED, journal="-")
     assert f"{command} '{path}'\n" in page_of(UNINVITED, journal=path)
+    options = ["--captures", "last night's"]
+    assert f"""{command} j --captures 'last night'"'"'s'\n""" in page_of(
+        UNINVITED, journal="j", explain_options=options
+    )
+
+
+def test_the_hint_is_for_the_worst_alert_and_stands_once() -> None:
+    page = page_of(replace(UNINVITED, severity=Severity.LOW), PIN_BYPASS, journal="j")
+    assert page.count("joinwatch explain") == 1
+    assert f"joinwatch explain {PIN_BYPASS.id}" in page
+    assert all(re.search(rf"^  id +{alert.id}$", page, re.MULTILINE) for alert in (UNINVITED, PIN_BYPASS))
+
+
+def test_meetings_are_named_as_people_name_them() -> None:
+    page = page_of(replace(UNINVITED, summary="joined webex number:27311234567", reasons=()))
+    assert "joined webex number 27311234567" in page
+    assert "number:" not in page
+
+
+def test_half_a_run_is_told_on_its_page() -> None:
+    stream = io.StringIO()
+    for made in (Terminal(stream, width=80), CallList(stream, width=80)):
+        made.interrupted = True
+        made.write(SUMMARY)
+        made.close()
+    assert stream.getvalue().count("Interrupted: the captures were not read to their end.") == 2
 
 
 def test_people_of_the_directory_are_named_in_alerts() -> None:
