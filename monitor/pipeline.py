@@ -160,13 +160,15 @@ def load_expected(
 
 
 class Signals:
-    """sources → wire → decoders → platforms: what was said on the wire. All that `decode` and a sensor need."""
+    """sources → wire → decoders → platforms: what was said on the wire. All that `decode` and a sensor need.
 
-    def __init__(self, source: Source, expected: Expected) -> None:
+    Calls that lead to no meeting are set aside unread, unless every call is asked for.
+    """
+
+    def __init__(self, source: Source, expected: Expected, *, every_call: bool = False) -> None:
         calendar = expected.calendar
         self.source = source
         self.wire = Wire()
-        self.decoders = Decoders(source.widen)
         self.platforms = Platforms(
             expected.policy,
             number_text=expected.number_text,
@@ -174,6 +176,7 @@ class Signals:
             knows=lambda meeting: bool(calendar.series_of(meeting)),
             access_numbers=expected.access_numbers,
         )
+        self.decoders = Decoders(source.widen, None if every_call else self.platforms.heeds)
         self.now: Nanoseconds = 0
         """The latest packet time so far."""
 
@@ -226,7 +229,7 @@ class Decode:
     """Signalling events only."""
 
     def __init__(self, source: Source, expected: Expected, outputs: Sequence[Output]) -> None:
-        self.signals = Signals(source, expected)
+        self.signals = Signals(source, expected, every_call=True)
         self.outputs = outputs
 
     def run(self, tick: Tick = lambda: None) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from monitor.decoders import rtp_events, sip
 from monitor.decoders.decoder import MINE, NOTHING, UNSURE, Decoded, Decoder, Stream, Widen
 from monitor.decoders.media import MediaAddresses
+from monitor.decoders.sip_aside import Heeds
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.packets import Datagram, Flow, Packet, StreamData, StreamEnd
@@ -27,17 +28,19 @@ MAX_HEAD = 512
 __all__ = ["ASKS", "Decoded", "Decoders"]
 
 
-def decoders_of(widen: Widen | None) -> tuple[Decoder, ...]:
+def decoders_of(widen: Widen | None, heeds: Heeds | None = None) -> tuple[Decoder, ...]:
     """One decoder for each protocol, most frequent first."""
     addresses = MediaAddresses()
-    return (sip.Sip(addresses, widen), rtp_events.RtpEvents(addresses))
+    calls = sip.Sip(addresses, widen, heeds)
+    return (calls, rtp_events.RtpEvents(addresses, calls.wake_at))
 
 
 class Decoders:
     """Gives each packet to the decoder of its protocol, by content and never by port alone."""
 
-    def __init__(self, widen: Widen | None = None) -> None:
-        self._decoders = decoders_of(widen)
+    def __init__(self, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
+        """`widen` asks the packet filter for more; `heeds` says which calls matter, and without it all do."""
+        self._decoders = decoders_of(widen, heeds)
         self._readers = tuple((decoder.probe, decoder.datagram) for decoder in self._decoders)
         """Of datagrams; found once, for this is done for every packet."""
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()

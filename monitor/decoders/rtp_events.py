@@ -3,9 +3,9 @@
 Which payload type is a telephone-event, and whose call it is, only signalling can tell: RTP without it says nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Final, TypeAlias
 
 from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, Decoded, Verdict, oddity_of
 from monitor.decoders.media import MAX_EVENTS, OTHER, Announced, CallMedia, MediaAddresses, Side
@@ -127,11 +127,16 @@ def _goes_on(identity: bytes, known: dict[bytes, bytes]) -> bool:
     return before is not None and not before[0] & _END
 
 
+WakeAt: TypeAlias = Callable[[Flow], tuple[Decoded, ...]]
+"""What calls that nobody has read yet have to say before the keys on this flow."""
+
+
 class RtpEvents:
     """The decoder of telephone-events: finds the call of a packet by the addresses that signalling announced."""
 
-    def __init__(self, addresses: MediaAddresses) -> None:
+    def __init__(self, addresses: MediaAddresses, wake_at: WakeAt = lambda _: NOTHING) -> None:
         self._addresses = addresses
+        self._wake_at = wake_at
         self.counts = addresses.counts
         self.counts |= {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0}
 
@@ -147,7 +152,11 @@ class RtpEvents:
         return NOTHING
 
     def datagram(self, packet: Datagram) -> tuple[Decoded, ...]:
-        """The key that this packet tells of first, if any."""
+        """The key that this packet tells of first, if any; behind what its call has to say that nobody had read yet."""
+        woken = self._wake_at(packet.flow)
+        return (*woken, *self._key_in(packet)) if woken else self._key_in(packet)
+
+    def _key_in(self, packet: Datagram) -> tuple[Decoded, ...]:
         payload = packet.payload
         found = self._announced(packet.flow, payload[1] & 0x7F)
         if found is None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from monitor.decoders.decoder import MINE, NOT_MINE, UNSURE, Decoded, Verdict, Widen, oddity_of
+from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, UNSURE, Decoded, Verdict, Widen, oddity_of
 from monitor.decoders.media import MediaAddresses
+from monitor.decoders.sip_aside import Heeds, SipAside
 from monitor.decoders.sip_calls import SipCalls
 from monitor.decoders.sip_message import SIP_HEADS, SipMessage, looks_like_sip, read_message
 from monitor.decoders.sip_stream import SipFraming
@@ -13,6 +14,7 @@ from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Malformed
 from monitor.model.packets import (
     Datagram,
+    Flow,
     Packet,
     StreamData,
     StreamEnd,
@@ -40,9 +42,10 @@ _HEADS: Final = frozenset(SIP_HEADS)
 class Sip:
     """The decoder of SIP: one state for all its calls, one reader for each stream."""
 
-    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
+    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
         self._calls = SipCalls(addresses, widen)
-        self._read = self._calls.read
+        self._aside = SipAside(self._calls, heeds) if heeds is not None else None
+        self._read = self._calls.read if self._aside is None else self._aside.read
         self._take = self.take
         self._widen = widen
         self._widened = set(PORTS)
@@ -80,6 +83,10 @@ class Sip:
             self.counts["sip_malformed"] += 1
             return (oddity_of(packet, "sip", error),)
 
+    def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
+        """What a call has to say that was of no interest before media was seen that may be its keys."""
+        return NOTHING if self._aside is None else self._aside.wake_at(flow)
+
     def stream(self, packet: StreamData) -> "SipStream":
         """A reader for one direction of a TCP connection; other connections to that port are wanted whole, too."""
         flow = packet.flow
@@ -91,6 +98,8 @@ class Sip:
 
     def advance(self, at: Nanoseconds) -> Iterable[Decoded]:
         """Ends calls that were silent for too long."""
+        if self._aside is not None:
+            self._aside.advance(at)
         return self._calls.advance(at)
 
 

@@ -74,6 +74,10 @@ class SipCalls:
         reader = self._readers.get(message.method)
         return reader(message, packet) if reader is not None else NOTHING
 
+    def knows(self, call_id: str) -> bool:
+        """Whether there is, or a moment ago was, a call of that name."""
+        return self._table.get(call_id) is not None
+
     def advance(self, at: Nanoseconds) -> tuple[Decoded, ...]:
         """Ends answered calls that were silent for too long, and forgets those that nobody answered."""
         for call in self._table.drop_waiting(at):

@@ -122,6 +122,19 @@ class SipMedia:
             self._widen(Ask(protocol="rtp", udp_ports=(port,)))
 
 
+def places_of(message: SipMessage, packet: Packet) -> tuple[bytes, ...] | None:
+    """The addresses and ports at which whoever sent this message wants its keys; none when that takes a closer look."""
+    body = message.body.lower()
+    if b"telephone-event" not in body:
+        return ()
+    usual = usual_media(body)
+    if usual is None:
+        return None
+    address, port = usual[0], usual[1].to_bytes(2, "big")
+    sender = source_of(packet.flow)
+    return (address + port,) if address == sender or not _is_private(address) else (address + port, sender + port)
+
+
 def usual_media(body: bytes) -> tuple[bytes, int, frozenset[int]] | None:
     """Address, port and event types of a description with one media line of plain audio; none for any other.
 

@@ -92,6 +92,16 @@ class Platforms:
         """The meetings that one link, address or `tel:` string names."""
         return self._texts.refs_of(link_or_uri)
 
+    def heeds(self, target: str, addressed_to: str, sent_from: str, sent_to: str) -> bool:
+        """Whether a call may lead to a meeting, or come from a bridge; asked for every call, before it is read."""
+        plain, at_bridge = self._addresses.is_ordinary, self._atlas.at_bridge
+        return bool(
+            not plain(target)
+            or (addressed_to != target and not plain(addressed_to))
+            or at_bridge(sent_to)
+            or at_bridge(sent_from)
+        )
+
     @property
     def catalog(self) -> tuple[Platform, ...]:
         """Every platform with what the policy adds: for people to read."""
