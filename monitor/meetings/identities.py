@@ -18,6 +18,8 @@ ANONYMOUS = "anonymous"
 NO_NAMES = frozenset({"", ANONYMOUS, "unavailable", "unknown", "restricted", "private", "withheld"})
 """User parts that name nobody: RFC 3261 and 3323, and the habits of gateways."""
 
+RANK = {trust: rank for rank, trust in enumerate(Trust)}
+
 MAX_PEERS = 4096
 """Answers remembered on whether an address is trusted: a site has a handful of peers, a flood has many."""
 
@@ -114,20 +116,26 @@ class Identities:
                 return screened, Trust.SCREENED
         return None, Trust.NONE
 
-    def caller(self, offered: CallOffered) -> tuple[Identity, Fact]:
-        """Who calls, and the frame that says so."""
-        identity = self.resolve(offered.caller)
+    def caller(self, offers: Iterable[CallOffered]) -> tuple[Identity, Fact]:
+        """Who calls, by the best vouched for of what its hops and halves say, and the frame that says so."""
+        known = ((self.resolve(offered.caller), offered) for offered in offers)
+        identity, offered = min(known, key=lambda pair: RANK[pair[0].trust])
         return identity, self._told(identity, offered.caller, offered.evidence)
 
-    def stir(self, offered: CallOffered) -> Stir | None:
+    def stir(self, offers: Iterable[CallOffered]) -> Stir | None:
         """What STIR says of the caller, when a trusted trunk passed it on."""
-        return stir_of(offered.caller, self.number_text) if offered.caller.sent_from in self.trusted else None
+        told = (stir_of(o.caller, self.number_text) for o in offers if o.caller.sent_from in self.trusted)
+        return next(filter(None, told), None)
 
     def callee(self, answered: CallAnswered, offered: CallOffered) -> tuple[Identity, Fact]:
-        """Who answered a call that the bridge made: what the network asserts in the answer, else the number called."""
-        claims = answered.callee
-        asserted, trust = self._vouched(claims) if claims.sent_from in self.trusted else (None, Trust.NONE)
-        forwarded = (address_of(hop.uri, self.number_text) for hop in claims.history)
+        """Who answered a call that the bridge made: what the network asserts in the answer, else the number called.
+
+        Where the call was sent on to (`History-Info`) counts from a trusted trunk only: anybody who answers may write
+        the number of somebody invited there.
+        """
+        claims, trusted = answered.callee, answered.callee.sent_from in self.trusted
+        asserted, trust = self._vouched(claims) if trusted else (None, Trust.NONE)
+        forwarded = (address_of(hop.uri, self.number_text) for hop in claims.history if trusted)
         called = address_of(offered.target, self.number_text) or address_of(offered.addressed_to, self.number_text)
         subject = asserted or next(filter(None, forwarded), None) or called
         identity = Identity(
@@ -136,7 +144,10 @@ class Identities:
             display=claims.display,
             claimed=called,
         )
-        return identity, self._told(identity, claims, answered.evidence)
+        if asserted or not subject:
+            return identity, self._told(identity, claims, answered.evidence)
+        fact = f"{subject} is the number that was called, and nobody vouches for who answered"
+        return identity, Fact(fact=fact, evidence=(offered.evidence, answered.evidence))
 
     def _told(self, identity: Identity, claims: Claims, evidence: Evidence) -> Fact:
         how = {

@@ -1,15 +1,39 @@
-"""One leg: a call on its way into a meeting, and what it has shown so far."""
+"""One leg: a call on its way into a meeting, and what it has shown so far; and the table of them all."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from enum import IntEnum
 
 from monitor.model.calls import CallAnswered, CallOffered
 from monitor.model.evidence import Evidence, Fact, Nanoseconds
 from monitor.model.meetings import MeetingRef, Slot, SlotState
 from monitor.model.roster import Participant
 
+MAX_LEGS = 50_000
+"""Calls to meetings that are remembered at once; far beyond the ports of any bridge."""
+
+MAX_OFFERS = 8
+"""Hops and halves of one call whose claims are remembered."""
+
 MAX_FACTS = 24
 """Facts kept for one leg: an honest dial-in has about six."""
 
-MAX_SLOTS = 16
-"""Groups of keys kept for one attempt; a bridge hangs up after three wrong PINs."""
+FIRST_FACTS = 8
+"""Of these, the first ones that are never given up for later ones."""
+
+MAX_SLOTS = 32
+"""Groups of keys kept for one attempt; a bridge hangs up after three to ten wrong PINs."""
+
+
+class Stage(IntEnum):
+    """How far a leg is: the further, the later it is given up when there is no more room."""
+
+    RINGING = 0
+    """Offered, and nothing more; or refused, which a later answer overrules."""
+    TALKING = 1
+    """Answered, or keys were pressed in it."""
+    INSIDE = 2
+    """Admitted."""
 
 
 class Leg:
@@ -17,30 +41,51 @@ class Leg:
 
     __slots__ = (
         "answered",
+        "asked_at",
         "attempt",
         "by_bridge",
         "dial_in",
         "due",
         "facts",
         "keys_at",
+        "keys_seen",
         "meeting",
-        "offered",
+        "name",
+        "offers",
         "participant",
         "party",
+        "redirected",
+        "refused",
+        "replaced",
         "slots",
+        "stage",
+        "takes_place_of",
         "timed",
     )
 
     def __init__(self, offered: CallOffered) -> None:
-        self.offered = offered
+        self.name = offered.call
+        """Under which the table has it: the Call-ID, until another call takes that."""
+        self.offers = [offered]
+        """The first says where the call went; every one may say who calls."""
         self.answered: CallAnswered | None = None
+        self.stage = Stage.RINGING
         self.by_bridge = False
         self.dial_in = False
+        self.redirected = False
+        self.refused = False
+        self.replaced = False
+        """Another leg of the same party goes on in its place: its end is nobody's leaving."""
+        self.takes_place_of: Leg | None = None
         self.meeting: MeetingRef | None = None
         self.attempt = 0
         self.slots: tuple[Slot, ...] = ()
         self.keys_at: Nanoseconds = 0
         """When the last key was pressed."""
+        self.keys_seen: Evidence = offered.evidence
+        """And where that can be seen."""
+        self.asked_at: Nanoseconds = 0
+        """When the last group of keys was complete that answers a question of the bridge."""
         self.due: Nanoseconds = 0
         """When it is admitted if nothing happens before; 0 when nothing is awaited."""
         self.facts: list[Fact] = []
@@ -49,10 +94,32 @@ class Leg:
         self.timed = False
         """A timer is running that will look at `due`."""
 
+    @property
+    def offered(self) -> CallOffered:
+        """The offer that began it."""
+        return self.offers[0]
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Its offer was made up from its answer; the INVITE itself was not seen, or comes late."""
+        return self.answered is not None and self.offered.evidence == self.answered.evidence
+
+    @property
+    def has_right_pin(self) -> bool:
+        """The PIN of the invitation was entered: the bridge has nothing more to ask."""
+        return any(slot.state is SlotState.RIGHT for slot in self.slots)
+
+    def hear(self, offered: CallOffered) -> None:
+        """The same call on its next hop, or once more with credentials."""
+        if len(self.offers) < MAX_OFFERS:
+            self.offers.append(offered)
+        self.party.hear(offered)
+
     def note(self, fact: str, *evidence: Evidence) -> None:
-        """Remember what was seen."""
-        if len(self.facts) < MAX_FACTS:
-            self.facts.append(Fact(fact=fact, evidence=evidence))
+        """Remember what was seen: the first things and the latest."""
+        if len(self.facts) >= MAX_FACTS:
+            del self.facts[FIRST_FACTS]
+        self.facts.append(Fact(fact=fact, evidence=evidence))
 
     def restart(self, attempt: int, meeting: MeetingRef | None) -> None:
         """Another meeting number: what was entered after the one before no longer counts."""
@@ -66,13 +133,92 @@ class Leg:
 class Party:
     """One call of one person, as one or more legs: a back-to-back agent makes two Call-IDs of one call."""
 
-    __slots__ = ("legs", "participant", "voice")
+    __slots__ = ("admitted", "legs", "offers", "participant", "spent", "voice")
 
     def __init__(self, leg: Leg) -> None:
         self.legs = [leg]
+        """Those that live."""
+        self.offers = leg.offers[:]
+        """Of all its legs: each may say who calls."""
         self.participant: Participant | None = None
+        """Who is in by it now."""
+        self.admitted = False
+        """Somebody is, or was: its end is no try in vain."""
         self.voice: Leg | None = None
         """The leg whose keys count: the same keys pass on every leg."""
+        self.spent: tuple[Leg, MeetingRef] | None = None
+        """A leg that ended in vain, and where it led to: said when no other leg of the call lives on."""
+
+    def take(self, leg: Leg) -> None:
+        """A leg of this call, alive."""
+        leg.party = self
+        if leg not in self.legs:
+            self.legs.append(leg)
+        for offered in leg.offers:
+            self.hear(offered)
+
+    def hear(self, offered: CallOffered) -> None:
+        """One more offer: a hop or half of the call that may know better who calls."""
+        if len(self.offers) < MAX_OFFERS and offered not in self.offers:
+            self.offers.append(offered)
+
+    def lose(self, leg: Leg) -> None:
+        """A leg is over: the keys of another may count."""
+        if leg in self.legs:
+            self.legs.remove(leg)
+        if self.voice is leg:
+            self.voice = None
+
+
+class Legs:
+    """Every leg by its Call-ID. A flood of calls that only ring pushes out its own kind; who is inside goes last."""
+
+    def __init__(self) -> None:
+        self.evicted = 0
+        self._named: dict[str, Leg] = {}
+        self._stages: tuple[OrderedDict[str, Leg], ...] = tuple(OrderedDict() for _ in Stage)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def __iter__(self) -> Iterator[Leg]:
+        return iter(list(self._named.values()))
+
+    def __contains__(self, leg: Leg) -> bool:
+        return self._named.get(leg.name) is leg
+
+    def get(self, call: str) -> Leg | None:
+        """The leg of that Call-ID."""
+        return self._named.get(call)
+
+    def add(self, leg: Leg) -> Leg | None:
+        """Remembers a leg; gives the one that had to be forgotten for it, if any."""
+        gone = None
+        if len(self._named) >= MAX_LEGS:
+            gone = next(leg for stage in self._stages for leg in stage.values())
+            self.remove(gone)
+            self.evicted += 1
+        self._named[leg.name] = self._stages[leg.stage][leg.name] = leg
+        return gone
+
+    def move(self, leg: Leg, stage: Stage) -> None:
+        """The leg has got so far."""
+        if leg in self:
+            self._stages[leg.stage].pop(leg.name, None)
+            self._stages[stage][leg.name] = leg
+        leg.stage = stage
+
+    def rename(self, leg: Leg, name: str) -> None:
+        """Another call takes its Call-ID."""
+        self.remove(leg)
+        leg.name = name
+        self._named[name] = self._stages[leg.stage][name] = leg
+
+    def remove(self, leg: Leg) -> None:
+        """The leg is over."""
+        if leg in self:
+            del self._named[leg.name]
+            self._stages[leg.stage].pop(leg.name, None)
 
 
 ENTERED = "entered "

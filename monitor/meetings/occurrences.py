@@ -13,6 +13,9 @@ from monitor.model.roster import Identity
 MAX_LISTS = 2048
 """Lists of addresses remembered, one an occurrence: more than a ministry has meetings in a day."""
 
+OVERRUN = 10 * MINUTE
+"""A meeting may run so far into the next one under the same number: who comes back to it is not in the next one yet."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,15 +34,35 @@ class Occurrences:
         """The date on the walls of the organisation."""
         return (EPOCH + timedelta(seconds=at // SECOND)).astimezone(self.zone).date()
 
-    def fitting(self, meeting: MeetingRef, at: Nanoseconds) -> Occurrence | None:
-        """The occurrence at this moment, with the grace before and after; else the nearest of the same local date."""
+    def fitting(self, meeting: MeetingRef, at: Nanoseconds, identity: Identity | None = None) -> Occurrence | None:
+        """The occurrence at this moment, with the grace before and after; else the nearest of the same local date.
+
+        Under one number meetings may follow one another without a pause, or lie within one that lasts the whole day.
+        Then somebody belongs to the one that expects them: they are early for the next, or late for one that runs
+        over by a few minutes. Nobody in particular belongs to the one that goes on, the shortest first.
+        """
         candidates = self.calendar.around(meeting, at)
         on_now = [o for o in candidates if o.start - self.early <= at <= o.end + self.late]
         if on_now:
-            return min(on_now, key=lambda o: (_distance(o, at), o.start, o.uid))
+            return min(on_now, key=lambda o: (not self._is_for(o, at, identity), _distance(o, at), *_order(o)))
         today = self.local_date(at)
-        same_date = [o for o in candidates if self.local_date(o.start) <= today <= self.local_date(o.end)]
-        return min(same_date, key=lambda o: (_distance(o, at), o.start, o.uid), default=None)
+        same_date = [o for o in candidates if self.local_date(o.start) <= today <= self.last_date(o)]
+        return min(same_date, key=lambda o: (_distance(o, at), *_order(o)), default=None)
+
+    def last_date(self, occurrence: Occurrence) -> date:
+        """The last local date of an occurrence: one that ends at midnight, like a whole day, is not on the next."""
+        return self.local_date(max(occurrence.start, occurrence.end - 1))
+
+    def running(self, meeting: MeetingRef, at: Nanoseconds) -> list[Occurrence]:
+        """What takes place at this very moment under that name, by start."""
+        return [o for o in self.calendar.around(meeting, at) if o.start <= at < o.end]
+
+    def _is_for(self, occurrence: Occurrence, at: Nanoseconds, identity: Identity | None) -> bool:
+        return identity is not None and at <= occurrence.end + OVERRUN and self.expects(occurrence, identity)
+
+    def demands_pin(self, meeting: MeetingRef, occurrence: Occurrence | None) -> bool:
+        """Whether the invitation has a numeric PIN."""
+        return occurrence.has_pin if occurrence else self.calendar.knows_pin(meeting, "") is not None
 
     def series(self, meeting: MeetingRef) -> Sequence[str]:
         """UIDs of every series with this name."""
@@ -47,7 +70,7 @@ class Occurrences:
 
     def people(self, address: Address | None) -> tuple[Person, ...]:
         """Who of the directory has this address."""
-        return tuple(self.directory.people_with(address)) if address else ()
+        return tuple(sorted(self.directory.people_with(address), key=_by_name)) if address else ()
 
     def expects(self, occurrence: Occurrence, identity: Identity) -> bool:
         """Whether the identity is an address of organizer, attendee, delegate or room of this very occurrence."""
@@ -70,6 +93,14 @@ class Occurrences:
                 del self._lists[next(iter(self._lists))]
             self._lists[occurrence.id] = known
         return known
+
+
+def _by_name(person: Person) -> tuple[str, tuple[Address, ...]]:
+    return person.name, person.addresses
+
+
+def _order(occurrence: Occurrence) -> tuple[int, int, str]:
+    return occurrence.end - occurrence.start, occurrence.start, occurrence.uid
 
 
 def _distance(occurrence: Occurrence, at: Nanoseconds) -> int:

@@ -1,5 +1,7 @@
 """Who is in which meeting now, found again by meeting and person."""
 
+from itertools import islice
+
 from monitor.model.roster import Participant, Trust
 
 MAX_TWINS = 32
@@ -17,11 +19,14 @@ class Roster:
         return len(self._present)
 
     def holds(self, participant: Participant) -> bool:
-        """Whether this participant is still there."""
-        return participant.id in self._present
+        """Whether this participant is still there, as it is told here."""
+        return self._present.get(participant.id) is participant
 
     def add(self, participant: Participant) -> None:
-        """Somebody was admitted."""
+        """Somebody was admitted, or is known better."""
+        known = self._present.get(participant.id)
+        if known is not None:
+            self.remove(known)
         self._present[participant.id] = participant
         for name in _names_of(participant):
             self._by_name.setdefault(name, {})[participant.id] = participant
@@ -40,9 +45,8 @@ class Roster:
         """Who else is in the same meeting as the same person or under the same address, in the order of joining."""
         twins: dict[str, Participant] = {}
         for name in _names_of(participant):
-            for id_, other in self._by_name.get(name, {}).items():
-                if id_ != participant.id and len(twins) < MAX_TWINS:
-                    twins[id_] = other
+            twins |= islice(self._by_name.get(name, {}).items(), MAX_TWINS)
+        twins.pop(participant.id, None)
         return tuple(sorted(twins.values(), key=lambda twin: (twin.joined_at, twin.id)))
 
 
@@ -51,4 +55,6 @@ def _names_of(participant: Participant) -> list[tuple[str, str, str]]:
     if participant.identity.trust is Trust.NONE:
         return []
     meeting = (participant.meeting.platform, participant.meeting.key)
-    return [(*meeting, participant.identity.subject), *((*meeting, "person:" + p.name) for p in participant.people)]
+    # Two people may have one name; their addresses tell them apart.
+    people = (f"person:{p.name} {' '.join((*p.addresses, *p.ranges))}" for p in participant.people)
+    return [(*meeting, participant.identity.subject), *((*meeting, person) for person in people)]

@@ -84,6 +84,8 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """The IP address that the call came from: the trunk, proxy or endpoint."""
     by_bridge: bool = False
     """The bridge called this participant ("call me")."""
+    demands_pin: bool = False
+    """The invitation has a numeric PIN: that of the occurrence or, where none fits, that of the series."""
     slots: tuple[Slot, ...] = ()
     """What was entered after the meeting number, for a dial-in."""
     facts: tuple[Fact, ...] = ()
@@ -91,7 +93,10 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Joined(Sighting, frozen=True, kw_only=True):
-    """Somebody was admitted. `at` is when that became certain; `participant.joined_at` when it happened."""
+    """Somebody was admitted. `at` is when that became certain; `participant.joined_at` when it happened.
+
+    Said anew of the same participant when later keys show that the bridge had still been asking: the last word counts.
+    """
 
     participant: Participant
 

@@ -219,7 +219,7 @@ def test_twins_are_told_with_a_stay() -> None:
 
 
 def test_a_flood_of_calls_does_not_push_out_who_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.meetings.MAX_LEGS", 100)
+    monkeypatch.setattr("monitor.meetings.legs.MAX_LEGS", 100)
     scene = Scene(occurrence(), policy=Policy(site=Site(trusted_trunks=(TRUNK,))))
     scene.direct(at("10:00:00"), "guest", asserted="tel:+31205550101")
     for number in range(1000):

@@ -1,0 +1,62 @@
+"""Calls that go nowhere we know: remembered, because the keys pressed in one may yet show that it goes to a meeting."""
+
+from collections import OrderedDict
+from typing import TypeAlias
+
+from monitor.model.calls import CallAnswered, CallOffered
+from monitor.model.evidence import MINUTE, Nanoseconds
+
+MAX_RINGING = 50_000
+"""Calls that nobody has answered; a flood of them pushes out only its own kind."""
+
+MAX_TALKING = 50_000
+"""Answered calls: several times what a large trunk carries at once."""
+
+MAX_OFFERS = 4
+"""Hops of one call that are remembered: each may bring another identity."""
+
+WAITING: Nanoseconds = 10 * MINUTE
+"""A call that nobody was seen to answer is forgotten after this: nothing rings so long (RFC 3261, 16.6)."""
+
+Said: TypeAlias = tuple[CallOffered | CallAnswered, ...]
+
+
+class Strangers:
+    """What was said so far of each call that is no leg of a meeting."""
+
+    def __init__(self) -> None:
+        self.evicted = 0
+        # Ordered dicts: the oldest of a plain one is found only behind all that went before it.
+        self._ringing: OrderedDict[str, Said] = OrderedDict()
+        self._talking: OrderedDict[str, Said] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ringing) + len(self._talking)
+
+    def offered(self, event: CallOffered) -> None:
+        """A call begins, or is seen on its next hop."""
+        before = self._ringing.pop(event.call, ())
+        self._talking.pop(event.call, None)
+        self._forget_old(event.at)
+        if len(self._ringing) >= MAX_RINGING:
+            self._ringing.popitem(last=False)
+            self.evicted += 1
+        self._ringing[event.call] = (*before[-MAX_OFFERS + 1 :], event)
+
+    def answered(self, event: CallAnswered) -> None:
+        """Somebody talks to it."""
+        before = self._ringing.pop(event.call, None)
+        if before is None:
+            return
+        if len(self._talking) >= MAX_TALKING:
+            self._talking.popitem(last=False)
+            self.evicted += 1
+        self._talking[event.call] = (*before, event)
+
+    def over(self, call: str) -> Said:
+        """The call ends, or is no stranger any more; gives what was said of it."""
+        return self._ringing.pop(call, ()) or self._talking.pop(call, ())
+
+    def _forget_old(self, at: Nanoseconds) -> None:
+        while self._ringing and next(iter(self._ringing.values()))[-1].at + WAITING < at:
+            self._ringing.popitem(last=False)
