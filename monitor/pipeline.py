@@ -21,7 +21,7 @@ from monitor.model.evidence import Nanoseconds
 from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
-from monitor.model.packets import Frame, Packet
+from monitor.model.packets import Frame
 from monitor.model.policy import Policy
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import RosterChange
@@ -177,6 +177,7 @@ class Signals:
             access_numbers=expected.access_numbers,
         )
         self.decoders = Decoders(source.widen, None if every_call else self.platforms.heeds)
+        self._packets_of, self._events_in = self.wire.feed, self.decoders.feed
         self.now: Nanoseconds = 0
         """The latest packet time so far."""
 
@@ -184,22 +185,20 @@ class Signals:
         """What this frame says: mostly nothing."""
         if frame.at > self.now:
             self.now = frame.at
-        return self._events(self.wire.feed(frame))
+        # Once for every packet that the filter let through: a list is made only when there is something to put in it.
+        found: Sequence[SignallingEvent | Oddity] = ()
+        for packet in self._packets_of(frame):
+            said = (packet,) if isinstance(packet, Oddity) else self._events_in(packet)
+            if said:
+                found = [*found, *self._placed(said)]
+        return found
 
     def finish(self) -> Sequence[SignallingEvent | Oddity]:
         """What is left when there are no more frames: waiting bytes, unfinished conversations."""
-        return [*self._events(self.wire.finish()), *self._placed(self.decoders.finish())]
-
-    def _events(self, packets: Iterable[Packet | Oddity]) -> Sequence[SignallingEvent | Oddity]:
-        # Once for every packet that the filter let through: a list is made only when there is something to put in it.
-        found: Sequence[SignallingEvent | Oddity] = ()
-        for packet in packets:
-            if isinstance(packet, Oddity):
-                found = [*found, packet]
-            else:
-                for event in self.decoders.feed(packet):
-                    found = [*found, *self._placed((event,))]
-        return found
+        found: list[SignallingEvent | Oddity] = []
+        for packet in self.wire.finish():
+            found += self._placed((packet,) if isinstance(packet, Oddity) else self._events_in(packet))
+        return [*found, *self._placed(self.decoders.finish())]
 
     def _placed(self, events: Iterable[DecodedEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
         for event in events:

@@ -14,7 +14,7 @@ from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_aside import Heeds
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
-from monitor.model.packets import Datagram, Flow, Packet, StreamData, StreamEnd
+from monitor.model.packets import Datagram, Flow, Packet, StreamData, StreamEnd, StreamGap
 
 ASKS: Final[tuple[Ask, ...]] = (sip.ASK, rtp_events.ASK)
 """What the packet filter must let through."""
@@ -41,8 +41,8 @@ class Decoders:
     def __init__(self, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
         """`widen` asks the packet filter for more; `heeds` says which calls matter, and without it all do."""
         self._decoders = decoders_of(widen, heeds)
-        self._readers = tuple((decoder.probe, decoder.datagram) for decoder in self._decoders)
-        """Of datagrams; found once, for this is done for every packet."""
+        self._readers = tuple(decoder.datagram for decoder in self._decoders)
+        """Of datagrams; found once, for they are asked for every packet."""
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
         """A reader, or the first bytes of a stream that nobody knows yet."""
         self._next: Nanoseconds = 0
@@ -59,22 +59,22 @@ class Decoders:
     def feed(self, packet: Packet) -> Iterable[Decoded]:
         """What this packet has to say."""
         if packet.at >= self._next:
-            return [*self._advance(packet.at), *self._datagram_or_stream(packet)]
-        return self._datagram_or_stream(packet)
+            return [*self._advance(packet.at), *self.feed(packet)]
+        if isinstance(packet, Datagram):
+            for read in self._readers:
+                said = read(packet)
+                if said is not None:
+                    return said
+            self._own["datagrams_unknown"] += 1
+            return NOTHING
+        return self._stream(packet)
 
     def finish(self) -> Iterable[Decoded]:
         """There are no more packets. Calls that go on then have not ended, so nothing is said of them."""
         self._streams.clear()
         return NOTHING
 
-    def _datagram_or_stream(self, packet: Packet) -> Iterable[Decoded]:
-        if isinstance(packet, Datagram):
-            payload = packet.payload
-            for probe, read in self._readers:
-                if probe(payload) is MINE:
-                    return read(packet)
-            self._own["datagrams_unknown"] += 1
-            return NOTHING
+    def _stream(self, packet: StreamData | StreamGap | StreamEnd) -> Iterable[Decoded]:
         if isinstance(packet, StreamData):
             return self._stream_data(packet)
         stream = self._streams.get(packet.flow)

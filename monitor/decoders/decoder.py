@@ -3,7 +3,7 @@
 A decoder does no input or output and asks no clock: time comes in with the packets, also to timeouts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
@@ -59,11 +59,11 @@ class Decoder(Protocol):
     """Every key is there from the start."""
 
     def probe(self, head: bytes) -> Verdict:
-        """Whether a datagram, or a stream that begins with these bytes, is of this protocol."""
+        """Whether a stream that begins with these bytes is of this protocol."""
         ...
 
-    def datagram(self, packet: Datagram) -> Iterable[Decoded]:
-        """Takes a datagram that `probe` knew."""
+    def datagram(self, packet: Datagram) -> Sequence[Decoded] | None:
+        """Takes a datagram; none when it is of another protocol."""
         ...
 
     def stream(self, packet: StreamData) -> Stream | None:

@@ -151,8 +151,10 @@ class RtpEvents:
         """Nothing here outlives its call."""
         return NOTHING
 
-    def datagram(self, packet: Datagram) -> tuple[Decoded, ...]:
+    def datagram(self, packet: Datagram) -> tuple[Decoded, ...] | None:
         """The key that this packet tells of first, if any; behind what its call has to say that nobody had read yet."""
+        if self.probe(packet.payload) is not MINE:
+            return None
         woken = self._wake_at(packet.flow)
         return (*woken, *self._key_in(packet)) if woken else self._key_in(packet)
 

@@ -1,6 +1,6 @@
 """SIP (RFC 3261) on UDP and TCP: finds its messages in packets and hands them to the calls."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, UNSURE, Decoded, Verdict, Widen, oddity_of
@@ -65,16 +65,19 @@ class Sip:
         unsure = not found and len(head) < ENOUGH and (not line or line[:1].isalpha())
         return UNSURE if unsure else NOT_MINE
 
-    def datagram(self, packet: Datagram) -> Iterable[Decoded]:
+    def datagram(self, packet: Datagram) -> Sequence[Decoded] | None:
         """One datagram is one message (RFC 3261, 18.3)."""
+        payload = packet.payload
+        if not looks_like_sip(payload) and self.probe(payload) is not MINE:
+            return None
         try:
-            message = read_message(packet.payload, datagram=True)
+            message = read_message(payload, datagram=True)
         except Malformed as error:
             self.counts["sip_malformed"] += 1
             return (oddity_of(packet, "sip", error),)
-        return self._take(message, packet)
+        return self.take(message, packet)
 
-    def take(self, message: SipMessage, packet: Packet) -> Iterable[Decoded]:
+    def take(self, message: SipMessage, packet: Packet) -> Sequence[Decoded]:
         """One message, however it came."""
         self.counts["sip_messages"] += 1
         try:
