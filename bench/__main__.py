@@ -255,7 +255,10 @@ def main() -> int:
     wanted = options.peers.split(",") if options.peers else [peer.name for peer in PEERS]
     peers = [peer for peer in PEERS if peer.name in wanted and shutil.which(peer.name)]
     missing = [peer.name for peer in PEERS if peer.name in wanted and not shutil.which(peer.name)]
-    rows = [row for name in options.workloads or WORKLOADS for row in measure(name, peers, options.pairs)]
+    try:
+        rows = [row for name in options.workloads or WORKLOADS for row in measure(name, peers, options.pairs)]
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{error}\n{error.stderr.decode(errors='replace')}") from None
     page = report(rows, peers, missing)
     print(page)
     if not options.dry:
