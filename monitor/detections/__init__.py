@@ -1,7 +1,8 @@
 """Should they be in the meeting? Changes of the roster come in, alerts go out; one rule a file.
 
 A rule gives *findings*; here they become alerts with a name that is the same in every run and on every sensor, since
-it is made of the rule, the occurrence and the subject. A later finding with the same name is the same alert, counted.
+it is made of the rule, the occurrence and the subject. A later finding with the same name is the same alert, counted:
+the first reasons stay, and the latest join them.
 """
 
 from collections import OrderedDict
@@ -14,13 +15,14 @@ from monitor.detections.bruteforce import PinBruteforce
 from monitor.detections.classification import ClassificationExceedsPlatform
 from monitor.detections.duplicate import DuplicateIdentity
 from monitor.detections.enumeration import MeetingEnumeration
-from monitor.detections.finding import Finding, Rule
+from monitor.detections.finding import Finding, Remembering, Rule
 from monitor.detections.methods import ForbiddenJoinMethod
 from monitor.detections.mismatch import IdentityMismatch
 from monitor.detections.pin_bypass import PinBypass
 from monitor.detections.schedule import OutsideSchedule, UnscheduledMeeting
 from monitor.detections.uninvited import UninvitedParticipant
 from monitor.model.alerts import Alert, RuleInfo, id_of
+from monitor.model.evidence import Fact
 from monitor.model.policy import Policy
 from monitor.model.roster import RosterChange
 
@@ -55,17 +57,27 @@ class Detections:
     """All rules, and the alerts that they have raised."""
 
     def __init__(self, policy: Policy, rules: Iterable[type[Rule]] = RULES) -> None:
-        self.counts = dict.fromkeys(("alerts", "sightings", "evicted_alerts"), 0)
+        self._counts = dict.fromkeys(("alerts", "sightings", "evicted_alerts"), 0)
         self._rules = [rule(policy) for rule in rules]
         self._raised: OrderedDict[str, Alert] = OrderedDict()
         self._told: dict[str, int] = {}
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was found, and what each rule that remembers had to forget."""
+        evicted = {
+            f"evicted_by_{rule.info.name.replace('-', '_')}": rule.evicted
+            for rule in self._rules
+            if isinstance(rule, Remembering)
+        }
+        return {**self._counts, **evicted}
+
     def judge(self, change: RosterChange) -> Iterator[Alert]:
-        """What this change breaks: new alerts, and known ones whose count has doubled since they were last told."""
+        """What this change breaks: new alerts, and known ones that are worse now or whose count has doubled."""
         for rule in self._rules:
             for finding in rule.judge(change):
-                alert = self._counted(rule.info.name, finding)
-                if alert.count >= 2 * self._told.get(alert.id, 0):
+                alert, is_worse = self._counted(rule.info.name, finding)
+                if is_worse or alert.count >= 2 * self._told[alert.id]:
                     self._told[alert.id] = alert.count
                     yield alert
 
@@ -76,27 +88,38 @@ class Detections:
                 self._told[alert.id] = alert.count
                 yield alert
 
-    def _counted(self, rule: str, finding: Finding) -> Alert:
-        self.counts["sightings"] += 1
+    def _counted(self, rule: str, finding: Finding) -> tuple[Alert, bool]:
+        """The alert with this finding in it, and whether it is new or more severe than before."""
+        self._counts["sightings"] += 1
         alert = _alert_of(rule, finding)
         known = self._raised.pop(alert.id, None)
         if known is None:
-            self.counts["alerts"] += 1
+            self._counts["alerts"] += 1
             if len(self._raised) >= MAX_ALERTS:
                 gone, _ = self._raised.popitem(last=False)
                 del self._told[gone]
-                self.counts["evicted_alerts"] += 1
+                self._counts["evicted_alerts"] += 1
+            self._told[alert.id] = 0
         else:
             alert = replace(
                 alert,
                 subject=known.subject,
                 severity=max(known.severity, alert.severity, key=lambda severity: severity.rank),
-                first_seen=known.first_seen,
+                reasons=alert.reasons if finding.is_whole else _joined(known.reasons, alert.reasons),
+                first_seen=min(known.first_seen, alert.first_seen),
                 last_seen=max(known.last_seen, alert.last_seen),
                 count=known.count + finding.times,
             )
         self._raised[alert.id] = alert
-        return alert
+        return alert, known is None or known.severity is not alert.severity
+
+
+def _joined(first: tuple[Fact, ...], latest: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    """The reasons of the first sightings and of the latest, each once; those between give way."""
+    reasons = tuple(dict.fromkeys((*first, *latest)))
+    if len(reasons) <= MAX_REASONS:
+        return reasons
+    return (*reasons[: MAX_REASONS // 2], *reasons[-MAX_REASONS // 2 :])
 
 
 def _alert_of(rule: str, finding: Finding) -> Alert:

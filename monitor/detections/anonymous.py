@@ -30,4 +30,4 @@ class AnonymousParticipant:
             default = self.policy.rank_of(self.policy.default_classification)
             classified = self.policy.rank_of(marking) > max(default, 0)
             severity = Severity.HIGH if classified else Severity.MEDIUM
-            yield about(who, severity, f"somebody anonymous joined {title_of(who)}", cause=who.call)
+            yield about(who, severity, f"somebody anonymous joined {title_of(who)}")

@@ -24,7 +24,9 @@ TYPING_ERRORS = 3
 class PinBruteforce:
     """Five or more wrong PINs for one meeting within an hour, all calls and callers together.
 
-    Up to three typing errors by one person are none: they no longer count once that person enters the right PIN.
+    Up to three typing errors by one person are none: they no longer count once that person enters the right PIN, and
+    only then, or three guesses under each of many numbers would be none. A campaign is over after an hour without a
+    wrong PIN.
     """
 
     info: ClassVar = RuleInfo(
@@ -39,7 +41,8 @@ class PinBruteforce:
         self.window = policy.rules.bruteforce_window_seconds * SECOND
         self.evicted = 0
         self._wrong: OrderedDict[str, list[PinRefused]] = OrderedDict()
-        self._campaigns: dict[str, str] = {}
+        self._campaigns: dict[str, PinRefused] = {}
+        """The first wrong PIN of each campaign: its alert keeps the name and the occurrence."""
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each wrong PIN; a join with the right one forgives."""
@@ -52,6 +55,8 @@ class PinBruteforce:
     def _refused(self, change: PinRefused) -> Iterator[Finding]:
         key = f"{change.meeting.platform} {change.meeting.key}"
         wrong = [w for w in self._wrong.pop(key, []) if change.at - w.at < self.window][-MAX_WRONG + 1 :]
+        if not wrong:
+            self._campaigns.pop(key, None)
         wrong.append(change)
         self._wrong[key] = wrong
         if len(self._wrong) > MAX_MEETINGS:
@@ -60,15 +65,14 @@ class PinBruteforce:
             self.evicted += 1
         if len(wrong) < self.needed:
             return
-        # One campaign, one alert: it keeps the name of its first guess.
         fresh = key not in self._campaigns
-        subject = self._campaigns.setdefault(key, wrong[0].identity.subject)
+        first = self._campaigns.setdefault(key, wrong[0])
         callers = len({w.identity.subject for w in wrong})
         calls = len({w.call for w in wrong})
         yield Finding(
             severity=Severity.HIGH,
             at=wrong[0].at if fresh else change.at,
-            subject=subject,
+            subject=first.identity.subject,
             summary=f"{self.needed} or more wrong PINs were tried for {change.meeting.platform} {change.meeting.value}",
             reasons=(
                 Fact(
@@ -78,9 +82,10 @@ class PinBruteforce:
             ),
             confidence=wrong[0].identity.trust if callers == 1 else Trust.NONE,
             meeting=change.meeting,
-            occurrence=change.occurrence,
-            series=change.occurrence.uid if change.occurrence else None,
+            occurrence=first.occurrence,
+            series=first.occurrence.uid if first.occurrence else None,
             times=len(wrong) if fresh else 1,
+            is_whole=True,
         )
 
     def _forgive(self, key: str, source: str) -> None:

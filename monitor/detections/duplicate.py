@@ -6,6 +6,7 @@ from typing import ClassVar
 from monitor.detections.finding import Finding, about, title_of
 from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.evidence import Fact
+from monitor.model.invitations import Person
 from monitor.model.policy import Policy
 from monitor.model.roster import Participant, RosterChange, Stayed
 
@@ -41,6 +42,6 @@ class DuplicateIdentity:
             yield about(who, severity, f"{who.identity.subject} is in {title_of(who)} twice", why)
 
 
-def _owners(legs: Iterable[Participant]) -> set[str]:
+def _owners(legs: Iterable[Participant]) -> set[Person]:
     """The people of the directory whose legs these may be."""
-    return {person.name for leg in legs for person in leg.people}
+    return {person for leg in legs for person in leg.people}

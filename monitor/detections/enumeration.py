@@ -10,7 +10,7 @@ from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.evidence import DAY, SECOND, Evidence, Fact, Nanoseconds
 from monitor.model.meetings import Kind, MeetingRef, Method
 from monitor.model.policy import Policy
-from monitor.model.roster import Identity, Joined, RosterChange, Tried, Trust, Verdict
+from monitor.model.roster import Identity, Joined, Participant, RosterChange, Tried, Trust, Verdict
 
 MAX_SOURCES = 8192
 """Sources with failed tries that are remembered; the one longest silent is forgotten first."""
@@ -29,22 +29,56 @@ HOST = "ip:"
 TYPING_ERRORS = 3
 """Wrong numbers that somebody may try before joining."""
 
+MAX_CREDIT = 32
+"""People of one address that are credited with a wrong number; well below `MAX_TRIES`, or a search were free."""
+
+MAX_DIGITS = 18
+"""Of a meeting's number that are compared: more than any platform has, and few enough that no two hash alike."""
+
+Number = tuple[str, int]
+
 
 class Attempt:
-    """One identifier that was tried in vain: when last, and where the first try can be seen."""
+    """One identifier that was tried in vain: when last, and where that can be seen."""
 
-    __slots__ = ("at", "evidence", "source")
+    __slots__ = ("at", "evidence", "number", "source")
 
-    def __init__(self, at: Nanoseconds, evidence: Evidence, source: str) -> None:
+    def __init__(self, at: Nanoseconds, evidence: Evidence, source: str, number: Number | None) -> None:
         self.at = at
         self.evidence = evidence
         self.source = source
+        self.number = number
+
+
+class Source:
+    """What one source did within the window."""
+
+    __slots__ = ("guests", "pardons", "tries")
+
+    def __init__(self) -> None:
+        self.tries: OrderedDict[str, Attempt] = OrderedDict()
+        """Identifiers tried in vain."""
+        self.pardons: OrderedDict[str, Nanoseconds] = OrderedDict()
+        """Meetings joined after typing errors: each pardons once, or one known number would pardon a whole search."""
+        self.guests: OrderedDict[str, Nanoseconds] = OrderedDict()
+        """Of an address: the invited who came from it. It is many people's, and each may mistype."""
+
+    def expire(self, since: Nanoseconds) -> None:
+        """Forgets what is older."""
+        for name in [name for name, attempt in self.tries.items() if attempt.at <= since]:
+            del self.tries[name]
+        for told in (self.pardons, self.guests):
+            for name in [name for name, at in told.items() if at <= since]:
+                del told[name]
 
 
 class MeetingEnumeration:
     """Five or more distinct meeting identifiers that one source tries in vain within a day, or that are nearly
     consecutive, from any number of sources; by keypad or SIP address. One alert a campaign. Nobody who was expected
-    in the meeting that they tried counts, nor do three wrong numbers of somebody who then joins.
+    in the meeting that they tried counts, nor do three wrong numbers of somebody who then joins: once for each meeting
+    of a calendar that they join, since whoever searches joins what they find. Names that nobody vouches for cost a
+    caller nothing, so their address counts as a source too; it is allowed one more number for each of the invited who
+    came from it that day.
     """
 
     info: ClassVar = RuleInfo(
@@ -59,52 +93,60 @@ class MeetingEnumeration:
         self.window = policy.rules.enumeration_window_seconds * SECOND
         self.gap = policy.rules.enumeration_gap
         self.evicted = 0
-        self._by_source: OrderedDict[str, OrderedDict[str, Attempt]] = OrderedDict()
+        self._sources: OrderedDict[str, Source] = OrderedDict()
         self._numbers: dict[str, list[int]] = {}
         self._tried: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
         self._campaigns: OrderedDict[str, str] = OrderedDict()
-        self._credits: OrderedDict[str, int] = OrderedDict()
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each failed try; a join forgives a few."""
         if isinstance(change, Tried) and not change.expected:
             yield from self._missed(change)
         elif isinstance(change, Joined):
-            who = change.participant
-            self._forgive(_source(who.identity.subject, who.origin))
-            if who.verdict is Verdict.INVITED:
-                self._credit(_host(who.identity, who.method, who.origin))
+            self._joined(change.participant)
 
     def _missed(self, change: Tried) -> Iterator[Finding]:
         self._expire(change.at)
-        name = f"{change.meeting.platform} {change.meeting.key}"
+        name, number = _name(change.meeting), _number(change.meeting)
+        by = _source(change.identity.subject, change.origin)
         found: Finding | None = None
-        for source in (
-            _source(change.identity.subject, change.origin),
-            _host(change.identity, change.method, change.origin),
-        ):
-            if not source:
+        for source in filter(None, (by, _host(change.identity, change.method, change.origin))):
+            record = self._source(source, change.at)
+            new = name not in record.tries
+            record.tries[name] = attempt = Attempt(change.at, change.evidence, source, number)
+            if len(record.tries) > MAX_TRIES:
+                record.tries.popitem(last=False)
+            near = self._neighbours(attempt) if source == by else []
+            if not new or found is not None:
                 continue
-            tries = self._tries_of(source, change.at)
-            new = name not in tries
-            tries[name] = attempt = Attempt(change.at, change.evidence, source)
-            if len(tries) > MAX_TRIES:
-                tries.popitem(last=False)
-            if new and found is None and len(tries) >= self.needed + self._credits.get(source, 0):
-                found = self._finding(change, source, list(tries.values()), "distinct meeting identifiers, one source")
-            if not source.startswith(HOST):
-                neighbours = self._neighbours(change.meeting, attempt)
-                if new and found is None and len(neighbours) >= self.needed:
-                    found = self._finding(change, source, neighbours, "nearly consecutive meeting numbers")
+            if len(record.tries) >= self.needed + len(record.guests):
+                tries = list(record.tries.values())
+                found = self._finding(change, source, tries, "distinct meeting identifiers, one source")
+            elif len(near) >= self.needed:
+                found = self._finding(change, source, near, "nearly consecutive meeting numbers")
         if found is not None:
             yield found
 
-    def _credit(self, host: str) -> None:
-        """Somebody invited came from this address: it is one of many people's, and one more may mistype."""
-        if host:
-            self._credits[host] = self._credits.pop(host, 0) + 1
-            if len(self._credits) > MAX_SOURCES:
-                self._credits.popitem(last=False)
+    def _joined(self, who: Participant) -> None:
+        """Whoever gets into a meeting did not try it in vain, and may have mistyped before."""
+        name, at = _name(who.meeting), who.joined_at
+        record = self._sources.get(_source(who.identity.subject, who.origin))
+        if record is not None:
+            record.expire(at - self.window)
+            self._pardon(record, [name] if name in record.tries else [])
+            if who.series and name not in record.pardons and 0 < len(record.tries) <= TYPING_ERRORS:
+                self._pardon(record, list(record.tries))
+                _remember(record.pardons, name, at, MAX_TRIES)
+        host = _host(who.identity, who.method, who.origin)
+        if host and who.verdict is Verdict.INVITED:
+            _remember(self._source(host, at).guests, who.identity.subject, at, MAX_CREDIT)
+
+    def _pardon(self, record: Source, names: list[str]) -> None:
+        for name in names:
+            attempt = record.tries.pop(name)
+            known = self._tried.get(attempt.number) if attempt.number else None
+            if attempt.number and known is not None and known.source == attempt.source:
+                self._drop(attempt.number)
 
     def _campaign(self, attempts: list[Attempt], *names: str) -> tuple[str, bool]:
         """Whose campaign these tries are part of, by its first source; and whether it is a new one."""
@@ -113,8 +155,10 @@ class MeetingEnumeration:
         leader = attempts[0].source if known is None else known
         for name in everybody:
             self._campaigns[name] = leader
+            self._campaigns.move_to_end(name)
         while len(self._campaigns) > MAX_SOURCES:
             self._campaigns.popitem(last=False)
+            self.evicted += 1
         return leader, known is None
 
     def _finding(self, change: Tried, source: str, attempts: list[Attempt], what: str) -> Finding:
@@ -137,58 +181,67 @@ class MeetingEnumeration:
                 *change.facts[:1],
             ),
             confidence=change.identity.trust if sources == 1 else Trust.NONE,
+            # Two searches without a name, by two trunks, are two campaigns.
+            cause=leader if subject != leader else "",
             times=len(attempts) if fresh else 1,
+            is_whole=True,
         )
 
-    def _tries_of(self, source: str, at: Nanoseconds) -> OrderedDict[str, Attempt]:
-        tries = self._by_source.pop(source, None) or OrderedDict()
-        for name in [name for name, attempt in tries.items() if at - attempt.at >= self.window]:
-            del tries[name]
-        self._by_source[source] = tries
-        if len(self._by_source) > MAX_SOURCES:
-            self._by_source.popitem(last=False)
+    def _source(self, source: str, at: Nanoseconds) -> Source:
+        record = self._sources.pop(source, None) or Source()
+        record.expire(at - self.window)
+        self._sources[source] = record
+        if len(self._sources) > MAX_SOURCES:
+            self._sources.popitem(last=False)
             self.evicted += 1
-        return tries
+        return record
 
-    def _neighbours(self, meeting: MeetingRef, attempt: Attempt) -> list[Attempt]:
+    def _neighbours(self, attempt: Attempt) -> list[Attempt]:
         """Every failed try in the chain of numbers around this one in which no gap is larger than the limit."""
-        if meeting.kind is not Kind.NUMBER or not meeting.value.isdecimal():
+        if attempt.number is None:
             return []
-        number = int(meeting.value)
-        numbers = self._numbers.setdefault(meeting.platform, [])
-        key = (meeting.platform, number)
-        if key not in self._tried:
+        platform, number = attempt.number
+        numbers = self._numbers.setdefault(platform, [])
+        if attempt.number not in self._tried:
             insort(numbers, number)
-        self._tried[key] = attempt
-        self._tried.move_to_end(key)
-        here = bisect_left(numbers, number)
-        low = high = here
+        self._tried[attempt.number] = attempt
+        self._tried.move_to_end(attempt.number)
+        low = high = bisect_left(numbers, number)
         while low > 0 and numbers[low] - numbers[low - 1] <= self.gap and high - low < MAX_TRIES:
             low -= 1
         while high + 1 < len(numbers) and numbers[high + 1] - numbers[high] <= self.gap and high - low < MAX_TRIES:
             high += 1
-        return [self._tried[meeting.platform, n] for n in numbers[low : high + 1]]
+        return [self._tried[platform, n] for n in numbers[low : high + 1]]
 
     def _expire(self, at: Nanoseconds) -> None:
         while self._tried:
-            (platform, number), oldest = next(iter(self._tried.items()))
+            number, oldest = next(iter(self._tried.items()))
             if at - oldest.at < SLOW and len(self._tried) < MAX_NUMBERS:
                 return
             self.evicted += at - oldest.at < SLOW
-            self._drop(platform, number)
+            self._drop(number)
 
-    def _drop(self, platform: str, number: int) -> None:
-        if self._tried.pop((platform, number), None) is not None:
-            numbers = self._numbers[platform]
-            del numbers[bisect_left(numbers, number)]
+    def _drop(self, number: Number) -> None:
+        del self._tried[number]
+        numbers = self._numbers[number[0]]
+        del numbers[bisect_left(numbers, number[1])]
 
-    def _forgive(self, source: str) -> None:
-        tries = self._by_source.get(source)
-        if tries is None or len(tries) > TYPING_ERRORS:
-            return
-        del self._by_source[source]
-        for platform, number in [key for key, attempt in self._tried.items() if attempt.source == source]:
-            self._drop(platform, number)
+
+def _name(meeting: MeetingRef) -> str:
+    return f"{meeting.platform} {meeting.key}"
+
+
+def _number(meeting: MeetingRef) -> Number | None:
+    """The number of a meeting among those of its platform, if it is one."""
+    is_number = meeting.kind is Kind.NUMBER and meeting.value.isascii() and meeting.value.isdecimal()
+    return (meeting.platform, int(meeting.value[:MAX_DIGITS])) if is_number else None
+
+
+def _remember(told: OrderedDict[str, Nanoseconds], name: str, at: Nanoseconds, most: int) -> None:
+    told[name] = at
+    told.move_to_end(name)
+    if len(told) > most:
+        told.popitem(last=False)
 
 
 def _host(identity: Identity, method: Method, origin: str) -> str:

@@ -1,7 +1,7 @@
 """What a rule gives: everything of an alert but its name, count and dates."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -32,6 +32,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The alert is about the meeting, once: whoever is named is only the first who showed it."""
     times: int = 1
     """How many sightings this is."""
+    is_whole: bool = False
+    """Its reasons tell the whole story so far, and take the place of those told before."""
 
 
 class Rule(Protocol):
@@ -46,6 +48,13 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A rule that remembers more than one change, and must forget some when there are too many."""
+
+    evicted: int
+
+
 def about(
     participant: Participant,
     severity: Severity,
@@ -55,7 +64,12 @@ def about(
     cause: str = "",
     of_meeting: bool = False,
 ) -> Finding:
-    """A finding about one participant: its reasons are what the rule says, then what the leg has shown."""
+    """A finding about one participant: its reasons are what the rule says, then what the leg has shown.
+
+    Two anonymous legs are two causes: nothing tells them apart but their calls.
+    """
+    if participant.identity.trust is Trust.NONE and not of_meeting:
+        cause = cause or participant.call
     return Finding(
         severity=severity,
         at=participant.joined_at if at is None else at,

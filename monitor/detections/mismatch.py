@@ -13,7 +13,9 @@ from monitor.model.roster import Joined, Participant, RosterChange, Trust
 class IdentityMismatch:
     """From holds a directory person's address while the asserted identity is not that person's; or STIR, as the
     trusted trunk passed it on, speaks against a directory person's number; or an inside number arrives from outside.
-    An extension in From, or two numbers of one person, is none. Signatures are not verified.
+    An extension in From, or two numbers of one person, is none, and the PASSporT may be for either number of the call
+    or any other of that person. Signatures are not verified. Of a call that the bridge makes, From, PASSporT and trunk
+    are the bridge's: they say nothing of who answers.
     """
 
     info: ClassVar = RuleInfo(
@@ -40,8 +42,7 @@ class IdentityMismatch:
     def _borrowed(self, who: Participant) -> str:
         if who.identity.trust not in {Trust.ASSERTED, Trust.SCREENED} or not who.claimed_people:
             return ""
-        owners = {person.name for person in who.people}
-        if owners.intersection(person.name for person in who.claimed_people):
+        if set(who.people).intersection(who.claimed_people):
             return ""  # Two numbers of one person, or a shared phone of theirs.
         claimed = who.claimed_people[0].name
         return f"From claims {who.identity.claimed}, which is {claimed}'s; the network says {who.identity.subject}"
@@ -51,7 +52,8 @@ class IdentityMismatch:
         stir, number = who.stir, who.identity.subject
         if stir is None:
             return ""
-        if stir.originator is not None and stir.originator != number and number.startswith("tel:"):
+        theirs = {number, who.identity.claimed, *(address for person in who.people for address in person.addresses)}
+        if stir.originator is not None and stir.originator not in theirs and number.startswith("tel:"):
             return f"the PASSporT is for {stir.originator}, the call is from {number}"
         if stir.failed and who.people:
             return f"{number} is {who.people[0].name}'s, and the carrier could not verify that the call is from there"

@@ -1,5 +1,6 @@
 """Somebody is in a meeting when there is none."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -7,11 +8,18 @@ from monitor.detections.finding import Finding, about, title_of
 from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.evidence import MINUTE, Fact
 from monitor.model.policy import Policy
-from monitor.model.roster import Joined, Overstayed, Participant, RosterChange, Verdict
+from monitor.model.roster import Joined, Left, Overstayed, Participant, RosterChange, Verdict
+
+MAX_OVERSTAYED = 4096
+"""Participants who stayed too long and whose leaving is waited for."""
 
 
 class OutsideSchedule:
-    """Joined long before the start, or still connected long after the end, of an occurrence on the same local date."""
+    """Joined long before the start, or still connected long after the end, of an occurrence on the same local date.
+
+    Whoever stays on into the next meeting under the same number is part of that one when it expects them; where it does
+    not, they are uninvited there. The frame of their leaving, once seen, shows how long they stayed.
+    """
 
     info: ClassVar = RuleInfo(
         name="outside-schedule",
@@ -22,22 +30,37 @@ class OutsideSchedule:
 
     def __init__(self, policy: Policy) -> None:
         self.early = policy.rules.early_minutes
-        self.late = policy.rules.late_minutes
+        self.evicted = 0
+        self._overstayed: OrderedDict[str, None] = OrderedDict()
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
-        """At an early join, and at the moment that is too late."""
+        """At an early join, at the moment that is too late, and at the leaving after it."""
+        if not isinstance(change, Joined | Left | Overstayed) or (occurrence := change.participant.occurrence) is None:
+            return
+        who = change.participant
         if isinstance(change, Overstayed):
-            who = change.participant
-            yield self._finding(change, who, f"is still there {self.late} minutes after the end", change.at)
-        elif isinstance(change, Joined) and (occurrence := change.participant.occurrence) is not None:
-            who = change.participant
-            if who.joined_at < occurrence.start - self.early * MINUTE:
-                minutes = (occurrence.start - who.joined_at) // MINUTE
-                yield self._finding(change, who, f"joined {minutes} minutes before the start", who.joined_at)
+            self._remember(who)
+            minutes = (change.at - occurrence.end) // MINUTE
+            yield self._finding(change, who, f"is still there {minutes} minutes after the end", change.at)
+        elif isinstance(change, Left):
+            if who.id in self._overstayed:
+                del self._overstayed[who.id]
+                minutes = (change.left_at - occurrence.end) // MINUTE
+                yield self._finding(change, who, f"left {minutes} minutes after the end", change.left_at)
+        elif who.joined_at < occurrence.start - self.early * MINUTE:
+            minutes = (occurrence.start - who.joined_at) // MINUTE
+            yield self._finding(change, who, f"joined {minutes} minutes before the start", who.joined_at)
 
-    def _finding(self, change: Joined | Overstayed, who: Participant, what: str, at: int) -> Finding:
+    def _remember(self, who: Participant) -> None:
+        self._overstayed[who.id] = None
+        if len(self._overstayed) > MAX_OVERSTAYED:
+            self._overstayed.popitem(last=False)
+            self.evicted += 1
+
+    def _finding(self, change: Joined | Left | Overstayed, who: Participant, what: str, at: int) -> Finding:
         severity = Severity.LOW if who.verdict is Verdict.INVITED else Severity.HIGH
-        why = Fact(fact=what, evidence=(change.evidence,))
+        seen = f"joined here and {what}" if isinstance(change, Overstayed) else what
+        why = Fact(fact=seen, evidence=(change.evidence,))
         return about(who, severity, f"{who.identity.subject} {what}: {title_of(who)}", why, at=at)
 
 

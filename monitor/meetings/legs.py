@@ -15,6 +15,9 @@ MAX_LEGS = 50_000
 MAX_OFFERS = 8
 """Hops and halves of one call whose claims are remembered."""
 
+MAX_PARTY = 8
+"""Legs of one call that live at once."""
+
 MAX_FACTS = 24
 """Facts kept for one leg: an honest dial-in has about six."""
 
@@ -161,6 +164,10 @@ class Party:
         """One more offer: a hop or half of the call that may know better who calls."""
         if len(self.offers) < MAX_OFFERS and offered not in self.offers:
             self.offers.append(offered)
+
+    def has_room_beside(self, leg: Leg) -> bool:
+        """Whether one more leg may go with this one, which still lives."""
+        return leg in self.legs and len(self.legs) < MAX_PARTY
 
     def lose(self, leg: Leg) -> None:
         """A leg is over: the keys of another may count."""

@@ -19,8 +19,8 @@ from monitor.model.roster import Trust
 MAX_WAITING = 8192
 """Names under which another half is waited for; the oldest give way."""
 
-MAX_PARTY = 8
-"""Legs of one call that live at once."""
+MAX_LOOKS = 8
+"""Legs that are looked at, of those that wait under one name."""
 
 LINK_SECONDS = 5
 """A back-to-back agent makes its own call this soon after the one that it serves, or after one that was refused."""
@@ -37,28 +37,28 @@ class Links:
         self.identities = identities
         self.external = external
         self.number_text = number_text
-        self._waiting: dict[Name, OrderedDict[str, Leg]] = {}
+        self._waiting: dict[Name, OrderedDict[str, tuple[Nanoseconds, Leg]]] = {}
         self._order: deque[tuple[Nanoseconds, Name, str]] = deque()
 
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
         offered = leg.offered
         for name in self._names(offered, offered.sent_to):
-            self._waiting.setdefault(name, OrderedDict())[leg.name] = leg
+            self._waiting.setdefault(name, OrderedDict())[leg.name] = (at, leg)
             self._order.append((at, name, leg.name))
         while len(self._order) > MAX_WAITING:
-            self._drop(*self._order.popleft()[1:])
+            self._drop(*self._order.popleft())
 
     def first_half(self, leg: Leg) -> Leg | None:
         """The leg of which this one is the other half, if any. The one that waits longest is served first."""
         mine = leg.offered
         while self._order and mine.at - self._order[0][0] > LINK_SECONDS * SECOND:
-            self._drop(*self._order.popleft()[1:])
+            self._drop(*self._order.popleft())
         for name in self._names(mine, mine.caller.sent_from):
-            for other in islice(self._waiting.get(name, {}).values(), MAX_PARTY):
-                if len(other.party.legs) < MAX_PARTY and self._fits(other, leg, name):
+            for at, other in islice(self._waiting.get(name, {}).values(), MAX_LOOKS):
+                if other.party.has_room_beside(other) and self._fits(other, leg, name):
                     for used in self._names(other.offered, other.offered.sent_to):
-                        self._drop(used, other.name)
+                        self._drop(at, used, other.name)
                     return other
         return None
 
@@ -88,10 +88,11 @@ class Links:
         a, b = self.identities.resolve(one.caller), self.identities.resolve(two.caller)
         return VOUCHED.issuperset((a.trust, b.trust)) and a.subject != b.subject
 
-    def _drop(self, name: Name, call: str) -> None:
+    def _drop(self, at: Nanoseconds, name: Name, call: str) -> None:
+        """What waits since then; it may wait anew since later."""
         waiting = self._waiting.get(name)
-        if waiting is not None:
-            waiting.pop(call, None)
+        if waiting is not None and call in waiting and waiting[call][0] == at:
+            del waiting[call]
             if not waiting:
                 del self._waiting[name]
 

@@ -313,7 +313,7 @@ def test_a_flood_of_sources_keeps_the_tables_small(monkeypatch: pytest.MonkeyPat
     rule = MeetingEnumeration(POLICY)
     for change in tries(range(27300000000, 27300000000 + 5000 * 13, 13), many, gap=SECOND):
         assert not list(rule.judge(change))
-    assert len(rule._by_source) <= 50
+    assert len(rule._sources) <= 50
     assert len(rule._tried) <= 60
     assert rule.evicted > 9000
 

@@ -8,6 +8,7 @@ from monitor.meetings import Meetings
 from monitor.model.calls import (
     CallAnswered,
     CallEnded,
+    CallForwarded,
     CallOffered,
     CallRefused,
     Claims,
@@ -55,7 +56,8 @@ class Book:
         return [o.uid for o in self.occurrences if meeting in o.refs]
 
     def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
-        return digits == self.pin
+        told = any(meeting in o.refs and o.has_pin for o in self.occurrences)
+        return digits == self.pin if told else None
 
 
 class People:
@@ -95,6 +97,7 @@ class Scene:
     def __init__(
         self, *occurrences: Occurrence, people: Iterable[Person] = (ALICE, BOB), policy: Policy = POLICY
     ) -> None:
+        self.occurrences = occurrences
         self.meetings = Meetings(Book(*occurrences), People(*people), policy, number_text, refs_of=self._refs_of)
         self.changes: list[RosterChange] = []
         self.frame = 0
@@ -106,6 +109,14 @@ class Scene:
     def feed(self, event: SignallingEvent) -> None:
         self.changes.extend(self.meetings.advance(event.at))
         self.changes.extend(self.meetings.feed(event))
+
+    def feed_late_end(self, when: int, call: str) -> None:
+        """A packet whose time lies before that of others already read."""
+        self.changes.extend(self.meetings.feed(CallEnded(at=when, evidence=self.seen(), call=call, by="caller")))
+
+    def meetings_until(self, at: int) -> None:
+        """Time passes."""
+        self.changes.extend(self.meetings.advance(at))
 
     def finish(self, at: int) -> list[RosterChange]:
         self.changes.extend(self.meetings.finish(at))
@@ -156,9 +167,29 @@ class Scene:
 
     def direct(self, when: int, call: str, **caller: object) -> None:
         """A call to the meeting's own SIP address, answered at once."""
-        self.offer(when, call, target=f"sip:{WEEKLY.value}@example.webex.com", **caller)  # type: ignore[arg-type]
-        self.feed(MeetingNamed(at=when, evidence=self.seen(), call=call, meeting=WEEKLY))
+        self.ring(when, call, **caller)
         self.answer(when + SECOND, call)
+
+    def ring(self, when: int, call: str, meeting: MeetingRef = WEEKLY, **caller: object) -> None:
+        """A call to the meeting's own SIP address, not yet answered."""
+        self.offer(when, call, target=f"sip:{meeting.value}@example.webex.com", **caller)  # type: ignore[arg-type]
+        self.name(when, call, meeting)
+
+    def name(self, when: int, call: str, meeting: MeetingRef = WEEKLY) -> None:
+        self.feed(MeetingNamed(at=when, evidence=self.seen(), call=call, meeting=meeting))
+
+    def reach(self, when: int, call: str) -> None:
+        self.feed(DialInReached(at=when, evidence=self.seen(), call=call, platform="webex", site=""))
+
+    def call_me(self, when: int, call: str, number: str, **callee: object) -> None:
+        """The bridge calls somebody, who answers after five seconds."""
+        meeting = f"sip:{WEEKLY.value}@example.webex.com"
+        self.offer(when, call, uri=meeting, sent_from=BRIDGE, sent_to=TRUNK, target=f"sip:{number}@example.org")
+        self.answer(when + 5 * SECOND, call, **{"sent_from": TRUNK, **callee})
+
+    def refer(self, when: int, call: str, to: str, by: str = "caller") -> None:
+        forwarded = {"call": call, "to": (to,), "how": "transfer", "by": by}
+        self.feed(CallForwarded(at=when, evidence=self.seen(), **forwarded))  # type: ignore[arg-type]
 
     def end(self, when: int, call: str, by: str = "caller") -> None:
         self.feed(CallEnded(at=when, evidence=self.seen(), call=call, by=by))  # type: ignore[arg-type]
