@@ -107,7 +107,7 @@ class Pcap(Walker):
         whole = len(buffer)
         for data in chain(wanted, (None,)):
             want = -1 if data is None else len(data)
-            begin, before = self._base + offset, number
+            begin, before, barrier = self._base + offset, number, 0
             while True:
                 captured = 0
                 if (start := offset + ahead) <= whole:

@@ -211,7 +211,7 @@ class Pcapng(Walker):
         whole = len(buffer)
         for data in chain(wanted, (None,)):
             want = -1 if data is None else len(data)
-            begin, before, context = self._base + offset, number, None
+            begin, before, context, barrier = self._base + offset, number, None, 0
             while True:
                 kind, sound = ENHANCED_PACKET, True
                 if (start := offset + FRAME_AT) <= whole:

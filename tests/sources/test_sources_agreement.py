@@ -1,5 +1,6 @@
 """libpcap with a walker beside it, and the walker alone, give the same frames of any capture."""
 
+from collections.abc import Callable
 from pathlib import Path
 from struct import pack
 from tempfile import TemporaryDirectory
@@ -151,3 +152,20 @@ def test_a_wanted_frame_of_the_length_of_media() -> None:
     frames, report = read_both(pcap(records))
     assert [f.number for f in frames] == list(range(100, 3001, 100))
     assert report.frames == 3000
+
+
+@pytest.mark.parametrize("form", [pcap, pcapng])
+@settings(max_examples=150, deadline=None)
+@given(drawn=runs)
+def test_a_sound_capture_is_followed_to_its_end(drawn: list[tuple[bytes, int]], form: Callable[..., bytes]) -> None:
+    """Falling back would give the same frames, ten times slower."""
+    records = records_of(drawn)
+    content = form(records)
+
+    def go_back(*_: object) -> None:
+        pytest.fail("the walker lost libpcap")
+
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(savefile.Walker, "_go_back", go_back)
+        frames, _ = read_file(Path(folder, "stdin"), content)
+    assert len(frames) <= len(records)
