@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("JOINWATCH_DEBUG"):
             raise
         place = os.fsdecode(error.filename) if error.filename else "standard output"
-        say(f"{place}: {error.strerror or error}")
+        say(f"{place}: {error.strerror or 'closed'}")
         _forget_output()
         return FAILED
     except Exception as error:
@@ -114,7 +114,9 @@ def _open_closed_streams() -> None:
     """Standard output or error that the caller has closed: what goes there is lost, and nothing else is harmed."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until the end
+            # Not to the device itself: an answer that was asked for must not vanish as if it had been given.
+            closed = open(os.devnull, "w" if name == "stderr" else "r", encoding="utf-8")  # noqa: SIM115, PTH123
+            setattr(sys, name, closed)
 
 
 def _forget_output() -> None:

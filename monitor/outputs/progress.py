@@ -47,24 +47,26 @@ class Progress:
     def _draw(self) -> None:
         done, total = self._poll()
         if self._bar is None or self._task is None:
-            self._bar = self._made()
+            self._bar = self._made(total)
             self._task = self._bar.add_task("reading", total=total)
             self._bar.start()
         self._bar.update(self._task, completed=done, total=total)
         self._bar.refresh()
 
-    def _made(self) -> "Bar":
+    def _made(self, total: int | None) -> "Bar":
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import BarColumn, DownloadColumn, FileSizeColumn, ProgressColumn, TextColumn
         from rich.progress import Progress as Bar
+        from rich.progress import TimeRemainingColumn, TransferSpeedColumn
 
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
+        if total is None:  # A pipe: how much is to come, nobody knows.
+            columns += [FileSizeColumn(), TransferSpeedColumn()]
+        else:
+            columns += [BarColumn(), DownloadColumn(), TransferSpeedColumn()]
+            columns += [TimeRemainingColumn(), TextColumn("left", markup=False)]
         return Bar(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left", markup=False),
+            *columns,
             console=Console(file=self._stream, no_color=not wants_colour(), markup=False, emoji=False, highlight=False),
             auto_refresh=False,
             transient=True,  # The page that follows should not begin with a full bar.

@@ -48,7 +48,11 @@ def test_a_long_run_shows_how_far_it_is() -> None:
 
 
 def test_a_length_that_nobody_knows_is_no_obstacle() -> None:
-    assert "reading" in run(Screen(), 4, None)[0]
+    shown = run(Screen(), 4, None)[0]
+    assert "reading" in shown
+    assert "/s" in shown
+    assert "?" not in shown.rsplit("reading", 1)[1]
+    assert "left" not in shown
 
 
 def test_a_file_or_a_pipe_gets_nothing() -> None:
