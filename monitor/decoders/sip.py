@@ -70,6 +70,9 @@ class Sip:
         payload = packet.payload
         if not looks_like_sip(payload) and self.probe(payload) is not MINE:
             return None
+        if self._aside is not None and self._aside.is_settled(payload, packet):
+            self.counts["sip_messages"] += 1
+            return NOTHING
         try:
             message = read_message(payload, datagram=True)
         except Malformed as error:

@@ -16,7 +16,7 @@ from monitor.decoders.sip_call import SILENT, WAITING
 from monitor.decoders.sip_calls import CHALLENGES, SipCalls
 from monitor.decoders.sip_claims import uri_of
 from monitor.decoders.sip_media import places_of
-from monitor.decoders.sip_message import SipMessage
+from monitor.decoders.sip_message import SipMessage, usual_names
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.packets import Flow, Packet, destination_of, reverse_of, source_of, text_of
 
@@ -34,6 +34,8 @@ MAX_MESSAGES = 16
 
 WAKING: Final = frozenset({"INFO", "NOTIFY", "REFER", "SUBSCRIBE"})
 """Requests within a call that may carry keys, or send somebody elsewhere."""
+
+_SELDOM_NEWS: Final = (b"ACK ", b"BYE ")
 
 DESCRIBING: Final = frozenset({"ACK", "UPDATE", "PRACK"})
 """Requests that matter only when they describe media."""
@@ -101,6 +103,32 @@ class SipAside:
             return NOTHING
         return self._go_on(call_id, kept, message, packet)
 
+    def is_settled(self, payload: bytes, packet: Packet) -> bool:
+        """Whether a datagram, known to be SIP, surely says nothing; most do, and need not become a message for that.
+
+        What it cannot tell by the first bytes and the usual spelling of Call-ID and CSeq, `read` looks at.
+        """
+        start = payload[:9]
+        if start == b"SIP/2.0 1":
+            code = payload[9:12]
+            return code != b"81 " and code[2:] == b" " and code[:2].isdigit() and b"telephone-event" not in payload
+        if start != b"SIP/2.0 2" and start[:4] not in _SELDOM_NEWS:
+            return False
+        names = usual_names(payload)
+        if names is None:
+            return False
+        call_id, method = names
+        kept = self._open.get(call_id) or self._answered.get(call_id)
+        if kept is None:
+            return False
+        if kept.messages is None:
+            return True
+        if start[:1] == b"B":
+            kept.at = packet.at
+            self._bye(call_id, kept, packet)
+            return True
+        return b"telephone-event" not in payload if start[:1] == b"A" else method != b"INVITE"
+
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """Media that may be a key flows here: reads the call that announced one end of it, if it was set aside."""
         if self._unplaced:
@@ -143,8 +171,7 @@ class SipAside:
             return self._response(call_id, kept, message, packet)
         method = message.method
         if method == "BYE":
-            if packet.flow in kept.hops or reverse_of(packet.flow) in kept.hops:
-                self._over(call_id, kept)
+            self._bye(call_id, kept, packet)
             return NOTHING
         if method == "INVITE":
             return self._invite_again(call_id, kept, message, packet)
@@ -220,8 +247,10 @@ class SipAside:
                     kept.places.append(place)
         return woken
 
-    def _over(self, call_id: str, kept: Kept) -> None:
-        """Hung up: nothing of it will be asked for again."""
+    def _bye(self, call_id: str, kept: Kept, packet: Packet) -> None:
+        """Hung up by one of the two, nothing of it will be asked for again; a BYE from elsewhere is nobody's."""
+        if packet.flow not in kept.hops and reverse_of(packet.flow) not in kept.hops:
+            return
         self._drop_messages(call_id, kept)
         self._answered.pop(call_id, None)
         self._open[call_id] = kept

@@ -266,6 +266,15 @@ class SipMessage:
         return headers
 
 
+def usual_names(text: bytes) -> tuple[str, bytes] | None:
+    """Call-ID and the method of CSeq, without a message being made; none unless both stand there as usual."""
+    found = _USUAL(text)
+    if not (found and found.lastindex):
+        return None
+    call_id, method = found.group(1, 3) if found.lastindex == 3 else found.group(6, 5)
+    return call_id.decode(), method
+
+
 def _seeker_of(name: str) -> Callable[[bytes, int], re.Match[bytes] | None]:
     """The search for a header that somebody in this program asks for: a closed list, so the table is bounded."""
     short = _LONG_TO_COMPACT.get(name)
