@@ -60,6 +60,7 @@ class Leg:
         "redirected",
         "refused",
         "replaced",
+        "signs",
         "slots",
         "stage",
         "takes_place_of",
@@ -79,6 +80,8 @@ class Leg:
         self.refused = False
         self.replaced = False
         """Another leg of the same party goes on in its place: its end is nobody's leaving."""
+        self.signs: tuple[tuple[str, str], ...] = ()
+        """The number that was called, with each name of the caller: what the halves of one call have in common."""
         self.takes_place_of: Leg | None = None
         self.meeting: MeetingRef | None = None
         self.attempt = 0

@@ -42,8 +42,7 @@ class Links:
 
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
-        offered = leg.offered
-        for name in self._names(offered, offered.sent_to):
+        for name in self._names(leg, leg.offered.sent_to):
             self._waiting.setdefault(name, OrderedDict())[leg.name] = (at, leg)
             self._order.append((at, name, leg.name))
         while len(self._order) > MAX_WAITING:
@@ -54,22 +53,26 @@ class Links:
         mine = leg.offered
         while self._order and mine.at - self._order[0][0] > LINK_SECONDS * SECOND:
             self._drop(*self._order.popleft())
-        for name in self._names(mine, mine.caller.sent_from):
+        for name in self._names(leg, mine.caller.sent_from):
             for at, other in islice(self._waiting.get(name, {}).values(), MAX_LOOKS):
                 if other.party.has_room_beside(other) and self._fits(other, leg, name):
-                    for used in self._names(other.offered, other.offered.sent_to):
+                    for used in self._names(other, other.offered.sent_to):
                         self._drop(at, used, other.name)
                     return other
         return None
 
-    def _names(self, offered: CallOffered, address: str) -> Iterator[Name]:
+    def _names(self, leg: Leg, address: str) -> Iterator[Name]:
         """What the halves of a call have in common: the session, or the machine between, the number and the caller."""
-        if offered.session:
-            yield (offered.session,)
+        if leg.offered.session:
+            yield (leg.offered.session,)
+        leg.signs = leg.signs or self._signs(leg.offered)
+        for number, caller in leg.signs:
+            yield (address, number, caller)
+
+    def _signs(self, offered: CallOffered) -> tuple[tuple[str, str], ...]:
         number = self.number_text(offered.target) or user_of(offered.target)
         identity = self.identities.resolve(offered.caller)
-        for caller in dict.fromkeys((identity.subject, identity.claimed or ANONYMOUS)):
-            yield (address, number, caller)
+        return tuple((number, caller) for caller in dict.fromkeys((identity.subject, identity.claimed or ANONYMOUS)))
 
     def _fits(self, first: Leg, second: Leg, name: Name) -> bool:
         one, two = first.offered, second.offered
