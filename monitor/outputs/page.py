@@ -40,7 +40,7 @@ class Page:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         terminal = is_terminal(stream)
-        self._colour = colour if colour is not None else terminal and wants_colour()
+        self.colour = colour if colour is not None else terminal and wants_colour()
         found = width or (shutil.get_terminal_size((NARROW, 24)).columns if terminal else NARROW)
         self.width = min(max(found, NARROWEST), 160)
         self._parts: list[RenderableType | Raw] = []
@@ -88,9 +88,9 @@ class Page:
         return Console(
             file=buffer,
             width=self.width,
-            color_system="standard" if self._colour else None,
-            force_terminal=self._colour,
-            no_color=not self._colour,
+            color_system="standard" if self.colour else None,
+            force_terminal=self.colour,
+            no_color=not self.colour,
             markup=False,
             emoji=False,
             highlight=False,

@@ -12,7 +12,8 @@ from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Reason
 from monitor.model.roster import Participant, Verdict
 from monitor.model.summary import Summary
-from monitor.outputs.page import STYLES, Page, grid, hanging, indented, severity_text, table
+from monitor.outputs.columns import laid_out
+from monitor.outputs.page import STYLES, Page, grid, hanging, indented, severity_text
 from monitor.outputs.safe import shown
 from monitor.outputs.words import (
     COVERAGES,
@@ -46,25 +47,24 @@ Row = tuple[Participant, Nanoseconds | None]
 
 def meeting_table(page: Page, rows: Sequence[Row], zone: tzinfo) -> None:
     """One meeting: what it is, and who was in it, in the order of joining."""
-    from rich.text import Text
-
     first = rows[0][0]
     today = day(first.occurrence.start if first.occurrence else first.joined_at, zone)
     page.line()
     page.line(_title(first), style="bold")
     page.line(_subtitle(first, zone))
-    made = table("", "who", "how", "joined", "left", "expected?", wide="who")
     kept = _rows_to_show(rows)
-    for who, left_at in kept:
-        style = VERDICT_STYLES[who.verdict]
-        made.add_row(
-            Text(_who(who)),
-            Text(way(who)),
-            Text(clock(who.joined_at, zone, today)),
-            Text("still in" if left_at is None else clock(left_at, zone, today)),
-            Text(VERDICTS[who.verdict], style=style),
+    cells = [
+        (
+            _who(who),
+            way(who),
+            clock(who.joined_at, zone, today),
+            "still in" if left_at is None else clock(left_at, zone, today),
+            VERDICTS[who.verdict],
         )
-    page.add(made)
+        for who, left_at in kept
+    ]
+    styles = [VERDICT_STYLES[who.verdict] for who, _ in kept]
+    page.raw(laid_out(page.width, ("who", "how", "joined", "left", "expected?"), cells, styles, colour=page.colour))
     if len(kept) < len(rows):
         page.line(f"… and {len(rows) - len(kept):,} more; the journal has them all.")
     absent = _absent(first.occurrence, [who for who, _ in rows]) if first.occurrence else ""
