@@ -139,7 +139,7 @@ def test_whatever_happens_the_roster_adds_up(plan: list[tuple[str, str, str, int
         elif isinstance(change, Left):
             assert present.pop(change.participant.id).participant is change.participant
             assert change.left_at >= change.participant.joined_at
-    assert len(scene.meetings._presence.roster) == len(present)
+    assert len(scene.meetings.admissions.presence.roster) == len(present)
     assert all(one.at <= next_.at for one, next_ in pairwise(scene.changes))
 
 

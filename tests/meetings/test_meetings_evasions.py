@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from monitor.meetings import KEY_LIMIT
+from monitor.meetings.dial_ins import KEY_LIMIT
 from monitor.model.calls import Diversion
 from monitor.model.evidence import MINUTE, SECOND
 from monitor.model.invitations import Person
@@ -44,7 +44,7 @@ def test_a_join_told_anew_is_one_participant() -> None:
     scene.end(TEN + 5 * MINUTE, "a")
     changes = scene.finish(TEN + 6 * MINUTE)
     assert [type(c).__name__ for c in changes] == ["Joined", "Stayed", "Joined", "Stayed", "Left"]
-    assert len(scene.meetings._presence.roster) == 0
+    assert len(scene.meetings.admissions.presence.roster) == 0
 
 
 def test_keys_after_the_right_pin_are_keys_in_the_meeting() -> None:
@@ -210,7 +210,11 @@ def test_a_flood_that_is_over_leaves_nothing_behind() -> None:
     scene.finish(at("12:00:00"))
     meetings = scene.meetings
     assert (
-        len(meetings._legs) == len(meetings._presence.roster) == len(meetings._timers) == len(meetings._strangers) == 0
+        len(meetings._legs)
+        == len(meetings.admissions.presence.roster)
+        == len(meetings.admissions.timers)
+        == len(meetings._strangers)
+        == 0
     )
 
 
