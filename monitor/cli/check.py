@@ -41,9 +41,15 @@ def files_of(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
     files: dict[Path, None] = {}
     problems: list[Problem] = []
     for path in paths:
-        inside = sorted(p for p in path.rglob("*") if kind_of(p) and p.is_file()) if path.is_dir() else [path]
-        if not inside:
-            found = "a folder without such files" if any(path.iterdir()) else "an empty folder"
+        inside = [path]
+        found = ""
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if kind_of(p) and p.is_file())
+            try:
+                found = "" if inside else "a folder without such files" if any(path.iterdir()) else "an empty folder"
+            except OSError as error:
+                found = f"a folder that cannot be read: {error.strerror}"
+        if found:
             problems.append(Problem(file=str(path), line=0, found=found, expected=EXPECTED))
         files.update(dict.fromkeys(inside))
     return list(files), problems

@@ -8,8 +8,9 @@ from monitor.cli.replay import check_results, replay
 from monitor.pipeline import load_expected
 
 STORY = """\
-A ministry's telephone trunk, mirrored. Somebody outside tries meeting numbers one after the other, finds one,
-dials in, types only # where the PIN is asked, and listens. The captures and calendars are invented.
+A ministry's telephone trunk, mirrored. Somebody outside tries meeting numbers
+one after the other, finds one, dials in, types only # where the PIN is asked,
+and listens. The captures and calendars are invented.
 """
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.cli import main
 from monitor.cli.replay import explain_options, url_host, wait_for_interruption
+from tests.cli.test_cli import wait_until_it_waits
 from tests.corpus import ROOT
 
 INCIDENT = ROOT / "pcaps" / "incident" / "incident.pcap"
@@ -215,6 +216,35 @@ def test_check_tells_each_file_once_and_its_sum_last(tmp_path: Path, capsys: pyt
         f"joinwatch: {tmp_path}/policy.toml:2: unknown key `y`",
         "joinwatch: 3 mistakes in 2 files",
     ]
+
+
+def test_check_tells_a_folder_that_it_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert main(["check", str(tmp_path), "nowhere.ics"]) == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path}: a folder that cannot be read: Permission denied" in told
+    assert "nowhere.ics: " in told
+
+
+def test_a_polite_kill_keeps_the_results_so_far(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "monitor", "decode", "-", "--json", str(tmp_path / "journal.jsonl")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(INCIDENT.read_bytes())
+        process.stdin.flush()
+        wait_until_it_waits(process.pid)
+        process.terminate()
+        process.stdin.close()
+        page = process.stdout.read().decode()
+        assert process.wait(timeout=30) == 130
+    assert "Interrupted: the captures were not read to their end." in page
+    assert '"type":"summary"' in (tmp_path / "journal.jsonl").read_text()
 
 
 def test_explain_without_an_id_lists_the_alerts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
