@@ -31,6 +31,6 @@ class UninvitedParticipant:
             listed = len(who.occurrence.invitees) if who.occurrence else 0
             why = Fact(
                 fact=f"{who.identity.subject} {f'({known}) ' if known else ''}is none of the {listed} invited",
-                evidence=(change.evidence,),
+                evidence=who.facts[0].evidence or (change.evidence,),
             )
             yield about(who, Severity.HIGH, f"{who.identity.subject} joined {title_of(who)} uninvited", why)
