@@ -220,6 +220,10 @@ class _Found:
         if path == STANDARD_INPUT:
             self._paths[path] = path
         elif Path(path).is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                found = "a folder that may not be read"
+                self.problems.append(Problem(file=path, line=0, found=found, expected="permission to list and read it"))
+                return
             before = len(self._paths)
             seen = sum(self._add_file(inner, named=False) for inner in _files_in(path))
             if not seen and len(self._paths) == before:
