@@ -14,7 +14,7 @@ import msgspec
 from monitor.decoders import ASKS, Decoders
 from monitor.detections import Detections
 from monitor.meetings import Meetings
-from monitor.model.alerts import Alert
+from monitor.model.alerts import Alert, Coverage
 from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent, SignallingEvent
 from monitor.model.evidence import Nanoseconds
@@ -38,6 +38,10 @@ Tick: TypeAlias = Callable[[], None]
 
 TICK_MASK = 0x3F
 """A tick every 64 wanted frames: each may stand for thousands that the filter kept away."""
+
+
+MISSING = ("datagrams_truncated", "stream_gaps", "streams_evicted", "fragments_expired", "fragments_evicted")
+"""Counts of `wire` that tell of bytes which were on the network and are not in the capture."""
 
 
 class Output(Protocol):
@@ -207,6 +211,11 @@ class Signals:
             else:
                 yield from self.platforms.place(event)
 
+    def coverage(self) -> Coverage:
+        """How well signalling could be seen so far: partial as soon as any of it is known to be missing."""
+        wire = self.wire.counts
+        return Coverage.PARTIAL if any(wire[count] for count in MISSING) else Coverage.OBSERVED
+
     def summary(self, **counts: int) -> Summary:
         """What was read and what was not."""
         reports = tuple(self.source.reports)
@@ -264,7 +273,7 @@ class Replay:
             expected.number_text,
             refs_of=self.signals.platforms.refs_of,
         )
-        self.detections = Detections(expected.policy)
+        self.detections = Detections(expected.policy, coverage=self.signals.coverage)
         self.outputs = outputs
 
     def run(self, tick: Tick = lambda: None) -> None:

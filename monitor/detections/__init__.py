@@ -6,7 +6,7 @@ the first reasons stay, and the latest join them.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from monitor.detections.mismatch import IdentityMismatch
 from monitor.detections.pin_bypass import PinBypass
 from monitor.detections.schedule import OutsideSchedule, UnscheduledMeeting
 from monitor.detections.uninvited import UninvitedParticipant
-from monitor.model.alerts import Alert, RuleInfo, id_of
+from monitor.model.alerts import Alert, Coverage, RuleInfo, id_of
 from monitor.model.evidence import Fact
 from monitor.model.policy import Policy
 from monitor.model.roster import RosterChange
@@ -56,7 +56,15 @@ def rule_infos() -> tuple[RuleInfo, ...]:
 class Detections:
     """All rules, and the alerts that they have raised."""
 
-    def __init__(self, policy: Policy, rules: Iterable[type[Rule]] = RULES) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        rules: Iterable[type[Rule]] = RULES,
+        *,
+        coverage: Callable[[], Coverage] = lambda: Coverage.OBSERVED,
+    ) -> None:
+        """`coverage` tells how well the network can be seen at this moment."""
+        self._coverage = coverage
         self._counts = dict.fromkeys(("alerts", "sightings", "evicted_alerts"), 0)
         self._rules = [rule(policy) for rule in rules]
         self._raised: OrderedDict[str, Alert] = OrderedDict()
@@ -91,7 +99,7 @@ class Detections:
     def _counted(self, rule: str, finding: Finding) -> tuple[Alert, bool]:
         """The alert with this finding in it, and whether it is new or more severe than before."""
         self._counts["sightings"] += 1
-        alert = _alert_of(rule, finding)
+        alert = _alert_of(rule, finding, self._coverage())
         known = self._raised.pop(alert.id, None)
         if known is None:
             self._counts["alerts"] += 1
@@ -122,7 +130,7 @@ def _joined(first: tuple[Fact, ...], latest: tuple[Fact, ...]) -> tuple[Fact, ..
     return (*reasons[: MAX_REASONS // 2], *reasons[-MAX_REASONS // 2 :])
 
 
-def _alert_of(rule: str, finding: Finding) -> Alert:
+def _alert_of(rule: str, finding: Finding, coverage: Coverage) -> Alert:
     occurrence, meeting = finding.occurrence, finding.meeting
     of_what = occurrence.id if occurrence else f"{meeting.platform} {meeting.key}" if meeting else ""
     return Alert(
@@ -136,6 +144,7 @@ def _alert_of(rule: str, finding: Finding) -> Alert:
         summary=finding.summary,
         reasons=finding.reasons[:MAX_REASONS],
         confidence=finding.confidence,
+        coverage=coverage,
         first_seen=finding.at,
         last_seen=finding.at,
         count=finding.times,

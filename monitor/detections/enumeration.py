@@ -175,7 +175,7 @@ class MeetingEnumeration:
             + (f" and {sources - 1} more" if sources > 1 else ""),
             reasons=(
                 Fact(
-                    fact=f"{len(attempts)} {what}, tried without success by {change.method}",
+                    fact=f"{len(attempts)} {what}, tried without success by {change.method.words}",
                     evidence=tuple(a.evidence for a in attempts[:16]),
                 ),
                 *change.facts[:1],

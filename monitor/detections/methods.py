@@ -30,6 +30,9 @@ class ForbiddenJoinMethod:
             marking = (who.occurrence and who.occurrence.classification) or self.policy.default_classification
             if self.policy.allows(who.method, marking):
                 return
-            why = Fact(fact=f"the policy does not allow {who.method} for {marking}", evidence=(change.evidence,))
-            summary = f"{who.identity.subject} joined {title_of(who)} by {who.method}, which {marking} forbids"
+            why = Fact(
+                fact=f"the policy does not allow joining by {who.method.words} for {marking}",
+                evidence=(change.evidence,),
+            )
+            summary = f"{who.identity.subject} joined {title_of(who)} by {who.method.words}, which {marking} forbids"
             yield about(who, Severity.HIGH, summary, why)

@@ -13,6 +13,11 @@ class Method(StrEnum):
     H323 = "h323"
     WEB = "web"
 
+    @property
+    def words(self) -> str:
+        """As people say it."""
+        return {"pstn": "telephone", "sip": "SIP", "h323": "H.323", "web": "web"}[self.value]
+
 
 class Kind(StrEnum):
     """What sort of name a meeting is called by."""

@@ -173,7 +173,8 @@ class Metrics:
     def _count_join(self, joined: Joined) -> None:
         who = joined.participant
         platform = who.meeting.platform if who.meeting.platform in self._platforms else OTHER
-        self._joins[platform, who.method, who.verdict] += 1
+        if who.id not in self._present:  # A join told anew, for more is known now, is the same join.
+            self._joins[platform, who.method, who.verdict] += 1
         meeting = who.occurrence.id if who.occurrence else f"{who.meeting.platform}/{who.meeting.key}"
         self._present[who.id] = (meeting, who.verdict)
         if len(self._present) > MAX_PARTICIPANTS:

@@ -55,9 +55,16 @@ class Progress:
 
     def _made(self, total: int | None) -> "Bar":
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, FileSizeColumn, ProgressColumn, TextColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            FileSizeColumn,
+            ProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
         from rich.progress import Progress as Bar
-        from rich.progress import TimeRemainingColumn, TransferSpeedColumn
 
         columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
         if total is None:  # A pipe: how much is to come, nobody knows.

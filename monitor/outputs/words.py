@@ -12,7 +12,6 @@ from monitor.model.meetings import Kind, MeetingRef, Method, SlotState
 from monitor.model.roster import Participant, Trust, Verdict
 from monitor.outputs.safe import MAX_TEXT, masked, shown
 
-METHODS = {Method.PSTN: "telephone", Method.SIP: "SIP", Method.H323: "H.323", Method.WEB: "web"}
 VERDICTS = {
     Verdict.INVITED: "yes, invited",
     Verdict.UNINVITED: "NO, not invited",
@@ -143,7 +142,7 @@ def way(who: Participant) -> str:
     if who.by_bridge:
         return "called by bridge"
     states = [slot.state for slot in who.slots]
-    how = METHODS[who.method]
+    how = who.method.words
     if SlotState.RIGHT in states:
         return f"{how}\nwith PIN"
     if who.occurrence is not None and who.occurrence.has_pin and who.method is Method.PSTN and states:

@@ -4,6 +4,7 @@ Comes in: what decoders saw, and texts of invitations. Goes out: the same calls 
 keys without their digits. A new platform is one data file in this folder and nothing else.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,9 +70,9 @@ class Platforms:
         self._knows = knows or _nothing
         self._atlas = Atlas(policy, number_text, access_numbers or {})
         self._addresses = Addresses(self._atlas, self._knows)
-        self._offered: dict[str, tuple[Nanoseconds, Entrance]] = {}
-        self._dial_ins: dict[str, tuple[Nanoseconds, Keypad]] = {}
-        self._strangers: dict[str, tuple[Nanoseconds, Stranger]] = {}
+        self._offered: OrderedDict[str, tuple[Nanoseconds, Entrance]] = OrderedDict()
+        self._dial_ins: OrderedDict[str, tuple[Nanoseconds, Keypad]] = OrderedDict()
+        self._strangers: OrderedDict[str, tuple[Nanoseconds, Stranger]] = OrderedDict()
         self._reader: Texts | None = None
 
     def read_text(self, text: str) -> MeetingText:
@@ -249,7 +250,9 @@ class Platforms:
         self._keep(self._dial_ins, MAX_DIAL_INS, call, at, keypad)
         return keypad
 
-    def _keep(self, table: dict[str, tuple[Nanoseconds, T]], most: int, call: str, at: Nanoseconds, state: T) -> None:
+    def _keep(
+        self, table: OrderedDict[str, tuple[Nanoseconds, T]], most: int, call: str, at: Nanoseconds, state: T
+    ) -> None:
         """Puts the state of a call into its table, after what has expired and, in a full one, the oldest has gone."""
         while table:
             oldest = next(iter(table))
