@@ -11,8 +11,10 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,8 +68,8 @@ PEERS = (
     ),
     Peer(
         "sngrep",
-        "lists the calls",
-        lambda capture, _: ["sngrep", "-N", "-q", "-I", str(capture)],
+        "lists the calls, with room for all of them (`-l 100000`)",
+        lambda capture, _: ["sngrep", "-N", "-q", "-l", "100000", "-I", str(capture)],
         3,
         frozenset({"trunk"}),
     ),
@@ -83,6 +85,10 @@ PEERS = (
 )  # fmt: skip
 
 
+PATIENCE_SECONDS = 90
+"""After which a peer is stopped; what it needs is then told as more than this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One whole process."""
@@ -90,19 +96,26 @@ class Run:
     wall: float
     cpu: float
     peak_mib: float
+    whole: bool = True
+    """It came to its end."""
 
 
 def timed(command: Sequence[str], folder: Path) -> Run:
-    """Run a command to its end, silently; raises CalledProcessError when it fails."""
+    """Run a command to its end or to the end of our patience; raises CalledProcessError when it fails."""
     began = time.perf_counter()
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder
     ) as process:
         assert process.stderr is not None
+        watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+        watchdog.start()
         errors = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
+        watchdog.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
+    if process.returncode == -signal.SIGKILL and wall >= PATIENCE_SECONDS:
+        return Run(wall, usage.ru_utime + usage.ru_stime, 0, whole=False)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
     scale = 1024 if sys.platform != "darwin" else 1024 * 1024
@@ -144,6 +157,8 @@ class Row:
     theirs: float
     ratio: float
     """Theirs to ours: how many times faster joinwatch is."""
+    whole: bool
+    """The peer came to its end each time; else its time and the ratio are lower bounds."""
     peak_mib: float
 
 
@@ -169,7 +184,11 @@ def measure(name: str, peers: Sequence[Peer], pairs: int | None) -> list[Row]:
         scratch = folder / peer.name
         scratch.mkdir(exist_ok=True)
         theirs = peer.command(capture, scratch)
-        runs = [(timed(ours, folder), timed(theirs, scratch)) for _ in range(pairs or peer.pairs)]
+        runs = []
+        for _ in range(pairs or peer.pairs):
+            runs.append((timed(ours, folder), timed(theirs, scratch)))
+            if not runs[-1][1].whole:
+                break
         rows.append(
             Row(
                 name,
@@ -177,6 +196,7 @@ def measure(name: str, peers: Sequence[Peer], pairs: int | None) -> list[Row]:
                 median(mine.wall for mine, _ in runs),
                 median(other.wall for _, other in runs),
                 median(other.wall / mine.wall for mine, other in runs),
+                all(other.whole for _, other in runs),
                 max(mine.peak_mib for mine, _ in runs),
             )
         )
@@ -206,7 +226,8 @@ def report(rows: Sequence[Row], peers: Sequence[Peer], missing: Sequence[str]) -
         cells = []
         for name in names:
             row = next((row for row in mine if row.peer == name), None)
-            cells.append(f"{row.theirs:.2f} s, **{row.ratio:.2f}×**" if row else "–")
+            more = "" if row is None or row.whole else "> "
+            cells.append(f"{more}{row.theirs:.2f} s, **{more}{row.ratio:.2f}×**" if row else "–")
         ours = median(row.ours for row in mine)
         peak = max(row.peak_mib for row in mine)
         table.append(f"| {workload} | {ours:.2f} s | " + " | ".join(cells) + f" | {peak:.0f} MiB |")
@@ -222,6 +243,7 @@ def report(rows: Sequence[Row], peers: Sequence[Peer], missing: Sequence[str]) -
             "Made by `make bench`; do not edit. Whole processes from start to exit, in pairs on the same files; the",
             "number in bold is the peer's time divided by ours, the median of the pairs: above 1, joinwatch is faster.",
             "Before anything is timed, joins and alerts are checked against the truth of the workload.",
+            f"A peer that takes longer than {PATIENCE_SECONDS} s is stopped: its figures are then lower bounds, with a `>`.",
             "",
             *table,
             "",
