@@ -6,13 +6,35 @@ Max-Forwards) is no problem, nor is what only the one addressed can judge (schem
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from monitor.decoders.sip_fields import canonical, pieces_of, unfolded
 from monitor.model.oddities import Malformed, Reason
 
-if TYPE_CHECKING:
-    from monitor.decoders.sip_message import SipMessage
+
+class Judged(Protocol):
+    """What is judged: a message as far as it could be read."""
+
+    head_at: int
+    method: str
+    status: int
+    version: str
+
+    @property
+    def text(self) -> bytes:
+        """All its bytes."""
+        ...
+
+    @property
+    def body_at(self) -> int:
+        """Where its body begins."""
+        ...
+
+    @property
+    def datagram(self) -> bool:
+        """Whether it came in a datagram."""
+        ...
+
 
 MAX_PROBLEMS = 32
 """Problems said of one message: nobody reads more."""
@@ -50,7 +72,7 @@ class Field(NamedTuple):
     value: bytes
 
 
-def problems_of(message: "SipMessage") -> list[Malformed]:
+def problems_of(message: Judged) -> list[Malformed]:
     """Everything that RFC 3261 forbids and this message does, in the order in which it stands there."""
     found = _of_start_line(message)
     fields, broken = _fields_of(message)
@@ -66,7 +88,7 @@ def problems_of(message: "SipMessage") -> list[Malformed]:
     return found[:MAX_PROBLEMS]
 
 
-def _of_start_line(message: "SipMessage") -> list[Malformed]:
+def _of_start_line(message: Judged) -> list[Malformed]:
     line = message.text[: message.head_at].removesuffix(b"\r")
     if message.version != "2.0":
         return [Malformed(Reason.UNSUPPORTED, 0, "version of SIP")]
@@ -85,7 +107,7 @@ def _of_start_line(message: "SipMessage") -> list[Malformed]:
     return []
 
 
-def _fields_of(message: "SipMessage") -> tuple[list[Field], list[Malformed]]:
+def _fields_of(message: Judged) -> tuple[list[Field], list[Malformed]]:
     text = message.text
     blank = _BLANK.search(text, message.head_at)
     end = blank.start() if blank else len(text.rstrip(b"\r\n"))
@@ -103,7 +125,7 @@ def _fields_of(message: "SipMessage") -> tuple[list[Field], list[Malformed]]:
     return fields, broken
 
 
-def _of_presence(message: "SipMessage", fields: list[Field]) -> list[Malformed]:
+def _of_presence(message: Judged, fields: list[Field]) -> list[Malformed]:
     """Headers that must be there, and those that must not be there twice (RFC 3261, 7.3.1 and 8.1.1)."""
     seen: set[str] = set()
     found: list[Malformed] = []
@@ -117,7 +139,7 @@ def _of_presence(message: "SipMessage", fields: list[Field]) -> list[Malformed]:
     return found
 
 
-def _of_agreement(message: "SipMessage", fields: list[Field]) -> list[Malformed]:
+def _of_agreement(message: Judged, fields: list[Field]) -> list[Malformed]:
     """What two places must agree on: the method, and the length of the body."""
     found: list[Malformed] = []
     for field in fields:
