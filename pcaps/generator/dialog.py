@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from pcaps.generator.labels import Mark
+from pcaps.generator.labels import Join, Mark
 from pcaps.generator.media import Talker
 from pcaps.generator.party import Party
 from pcaps.generator.sip import REASONS, Headers, message, session
 from pcaps.generator.wire import SECOND, Frame, Host, Stream
 
-if TYPE_CHECKING:
-    from pcaps.generator.world import World
+
+class Stage(Protocol):
+    """The world in which a call happens, as far as the call needs it."""
+
+    def at(self, text: str) -> int: ...
+    def media_port(self) -> int: ...
+    def datagram(
+        self, at: int, source: Host, destination: Host, payload: bytes, ports: tuple[int, int] | None = None
+    ) -> Frame: ...
+    def again(self, frame: Frame, after: float = 0.5) -> Frame: ...
+    def expect_join(self, join: Join) -> None: ...
+
 
 Side = Literal["caller", "callee"]
 HOP = 2_000_000
@@ -39,7 +49,7 @@ class Dialog:
 
     def __init__(
         self,
-        world: World,
+        world: Stage,
         caller: Party,
         target: str,
         path: tuple[Host, ...],
