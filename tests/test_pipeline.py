@@ -42,3 +42,11 @@ def test_the_summary_comes_last_and_adds_up() -> None:
     (report,) = last.captures
     assert report.frames == last.counts["frames"] == 1947
     assert last.counts["wanted"] == last.counts["sip_messages"] + last.counts["rtp_packets"]
+
+
+def test_no_two_stages_count_under_one_name() -> None:
+    pipeline = Replay(captures_of([INCIDENT]), expected_of(INCIDENT), [])
+    signals = pipeline.signals
+    stages = [signals.wire, signals.decoders, signals.platforms, pipeline.meetings, pipeline.detections]
+    names = [name for stage in stages for name in stage.counts]
+    assert len(names) == len(set(names))

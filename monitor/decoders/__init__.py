@@ -46,7 +46,7 @@ class Decoders:
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
         """A reader, or the first bytes of a stream that nobody knows yet."""
         self._next: Nanoseconds = 0
-        self._own = {"streams": 0, "streams_evicted": 0, "datagrams_unknown": 0}
+        self._own = {"conversations": 0, "conversations_evicted": 0, "datagrams_unknown": 0}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -121,8 +121,8 @@ class Decoders:
 
     def _remember(self, flow: Flow, stream: Stream | bytes) -> None:
         if not isinstance(stream, bytes):
-            self._own["streams"] += 1
+            self._own["conversations"] += 1
         if flow not in self._streams and len(self._streams) >= MAX_STREAMS:
             self._streams.popitem(last=False)
-            self._own["streams_evicted"] += 1
+            self._own["conversations_evicted"] += 1
         self._streams[flow] = stream

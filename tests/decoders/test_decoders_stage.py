@@ -140,7 +140,7 @@ def test_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line()
     for port in range(10):
         line.give(StreamData(START, "made.pcap", port, flow(ALICE, BRIDGE, 40_000 + port, 5060), invite()[:300]))
-    assert line.decoders.counts["streams_evicted"] == 6
+    assert line.decoders.counts["conversations_evicted"] == 6
 
 
 @settings(max_examples=150)
