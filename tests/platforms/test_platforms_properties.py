@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.model.calls import CallOffered, KeyPressed, SignallingEvent
@@ -116,6 +116,8 @@ def test_no_key_of_a_pin_is_written(pin: int, rest: str) -> None:
 )
 def test_no_pin_of_an_address_is_written(pin: int, host: str, mark: str, scheme: str) -> None:
     stage = platforms()
+    # Digits that stand in the call anyway, in its number or its time, prove nothing.
+    assume(str(pin) not in written(list(platforms().place(offered(f"{scheme}:81500000000@{host}")))))
     events = list(stage.place(offered(f"{scheme}:81500000000{mark}{pin}{mark}{mark}{pin}@{host}")))
     assert str(pin) not in written(events)
     assert isinstance(events[0], CallOffered)
