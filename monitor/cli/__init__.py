@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
@@ -101,6 +100,8 @@ def _run(words: Sequence[str]) -> int:
         return USAGE
     wrong = words[0] if words[0] not in COMMANDS and not words[0].startswith("-") else None
     if wrong is not None:
+        from difflib import get_close_matches
+
         close = get_close_matches(wrong, COMMANDS, n=1)
         say(f"there is no command {wrong!r}; " + (f"did you mean {close[0]}?" if close else _COMMANDS_ARE))
         return USAGE

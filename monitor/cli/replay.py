@@ -51,14 +51,11 @@ def run(options: argparse.Namespace) -> int:
 
 def check_results(options: argparse.Namespace) -> None:
     """A ConfigError with everything that is wrong with where results shall go, before anything is read or written."""
-    from monitor.outputs.journal import may_write_journal
-    from monitor.outputs.metrics import may_write_textfile
-
     problems: list[Problem] = []
     given = options.json if options.json != "-" else None
     checks = (
-        (given, may_write_journal),
-        (options.metrics_textfile, may_write_textfile),
+        (given, _check_journal),
+        (options.metrics_textfile, _check_textfile),
         (options.metrics_listen, address_of),
     )
     for value, check in checks:
@@ -72,6 +69,18 @@ def check_results(options: argparse.Namespace) -> None:
         problems.append(Problem(file=given, line=0, found=found, expected="a file for each"))
     if problems:
         raise ConfigError(problems)
+
+
+def _check_journal(path: str) -> None:
+    from monitor.outputs.journal import may_write_journal
+
+    may_write_journal(path)
+
+
+def _check_textfile(path: str) -> None:
+    from monitor.outputs.metrics import may_write_textfile
+
+    may_write_textfile(path)
 
 
 def replay(

@@ -1,8 +1,6 @@
 """What the command line says beside its results: on standard error, and never more than a terminal may be told."""
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable
 
 from monitor.model.problems import Problem
@@ -18,6 +16,9 @@ def say(text: str) -> None:
 
     line = shown(f"joinwatch: {text}", LONGEST)
     if is_terminal(sys.stderr):
+        import shutil
+        import textwrap
+
         # A file or a pipe keeps each message on a line of its own, so that it can be searched.
         width = max(shutil.get_terminal_size().columns, 40)
         line = textwrap.fill(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

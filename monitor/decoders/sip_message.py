@@ -12,7 +12,6 @@ from hashlib import blake2b
 from typing import Final
 
 from monitor.decoders.sip_fields import COMPACT, LISTS, NAMES, canonical, pieces_of, unfolded
-from monitor.decoders.sip_problems import problems_of
 from monitor.model.calls import MAX_TEXT
 from monitor.model.oddities import Malformed, Reason
 
@@ -217,6 +216,8 @@ class SipMessage:
 
     def problems(self) -> list[Malformed]:
         """Everything that RFC 3261 forbids and this message does; empty for a valid one. Reads the whole head."""
+        from monitor.decoders.sip_problems import problems_of  # which no replay asks for: start-up time matters
+
         return [*self._known, *problems_of(self)]
 
     def marred(self, by: Malformed) -> "SipMessage":

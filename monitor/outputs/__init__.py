@@ -1,21 +1,19 @@
 """Who must know: records → the journal, metrics, and a page for people.
 
-`OUTPUTS` names every output there is; a test sends hostile text through each of them.
+`OUTPUTS` names every output there is; a test sends hostile text through each of them. Each is imported from its file
+by whoever needs it, so that a command pays only for what it writes.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from monitor.outputs.calls import CallList
-from monitor.outputs.journal import Journal
-from monitor.outputs.metrics import Metrics
-from monitor.outputs.records import Record
-from monitor.outputs.terminal import Terminal
+if TYPE_CHECKING:
+    from monitor.outputs.records import Record
 
 
 class Output(Protocol):
     """Somewhere that records go."""
 
-    def write(self, record: Record) -> None:
+    def write(self, record: "Record") -> None:
         """Takes one record, in the order of time; those that it has no use for it lets pass."""
         ...
 
@@ -24,9 +22,4 @@ class Output(Protocol):
         ...
 
 
-OUTPUTS: dict[str, type[Output]] = {
-    "journal": Journal,
-    "metrics": Metrics,
-    "terminal": Terminal,
-    "calls": CallList,
-}
+OUTPUTS = ("journal", "metrics", "terminal", "calls")

@@ -1,8 +1,9 @@
 """What `decode` tells people: one line a call, in the order of their offers."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TextIO
+
+import msgspec
 
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, KeyPressed
 from monitor.model.evidence import Nanoseconds
@@ -22,8 +23,7 @@ FIXED = 8 + 11 + 7 + 4 + 5 * 2
 """Columns of the page that are not for the two ends of a call."""
 
 
-@dataclass(slots=True)
-class Line:
+class Line(msgspec.Struct):
     """One call."""
 
     at: Nanoseconds

@@ -5,7 +5,6 @@ Lines are written whole and together: a run that is killed leaves complete lines
 """
 
 import sys
-from importlib.resources import files
 from io import FileIO, RawIOBase
 from typing import BinaryIO, Self
 
@@ -101,4 +100,6 @@ class Journal:
 
 def schema() -> bytes:
     """The JSON Schema (draft 2020-12) of every line."""
+    from importlib.resources import files
+
     return files("monitor.outputs").joinpath("journal.schema.json").read_bytes()

@@ -1,7 +1,6 @@
 """A page for people: what rich makes of tables and texts, written to any stream, with or without colour."""
 
 import os
-import shutil
 from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -41,7 +40,7 @@ class Page:
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         terminal = is_terminal(stream)
         self.colour = colour if colour is not None else terminal and wants_colour()
-        found = width or (shutil.get_terminal_size((NARROW, 24)).columns if terminal else NARROW)
+        found = width or (_columns() if terminal else NARROW)
         self.width = min(max(found, NARROWEST), 160)
         self._parts: list[RenderableType | Raw] = []
 
@@ -104,6 +103,13 @@ class Page:
             return text
         plain = text.translate(_PLAIN)
         return plain.encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+
+def _columns() -> int:
+    """Of the terminal that somebody looks at."""
+    import shutil
+
+    return shutil.get_terminal_size((NARROW, 24)).columns
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -5,10 +5,9 @@ Records are kept until the end of the run and shown as one page: a table a meeti
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TextIO
 
-from msgspec.structs import replace
+import msgspec
 
 from monitor.model.alerts import Alert, Severity
 from monitor.model.calls import CallOffered
@@ -31,22 +30,20 @@ TABLES_SHOWN = 40
 ALERTS_SHOWN = 50
 
 
-@dataclass(slots=True)
-class Stay:
+class Stay(msgspec.Struct):
     """One participant and when they left; none while they are in."""
 
     who: Participant
     left_at: Nanoseconds | None = None
 
 
-@dataclass(slots=True)
-class Tries:
+class Tries(msgspec.Struct):
     """Attempts that let nobody in."""
 
     count: int = 0
     wrong_pins: int = 0
-    meetings: set[str] = field(default_factory=set)
-    sources: set[str] = field(default_factory=set)
+    meetings: set[str] = msgspec.field(default_factory=set)
+    sources: set[str] = msgspec.field(default_factory=set)
 
 
 class Terminal:
@@ -107,7 +104,7 @@ class Terminal:
             known.left_at = left_at
         elif left_at is None:
             # The page names no fact of a join: alerts bring their own, and the journal has them all.
-            self._stays[who.id] = Stay(replace(who, facts=()))
+            self._stays[who.id] = Stay(msgspec.structs.replace(who, facts=()))
             if len(self._stays) > MAX_PARTICIPANTS:
                 _, gone = self._stays.popitem(last=False)
                 self._not_kept[gone.who.verdict] += 1

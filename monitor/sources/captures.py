@@ -20,15 +20,15 @@ from monitor.model.evidence import Nanoseconds
 from monitor.model.packets import Frame
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import CaptureReport, Damage
-from monitor.sources import pcap, pcapng
 from monitor.sources.compression import Gunzip, Plain, Readable, Unzstd, unpacked
 from monitor.sources.filters import Filters
-from monitor.sources.pcap import Pcap
-from monitor.sources.pcapng import Pcapng
+from monitor.sources.pcap import MAGICS, Pcap
 from monitor.sources.savefile import CHUNK_BYTES, MAX_FRAME_BYTES, Walker
 
 STANDARD_INPUT = "-"
 MAGIC_BYTES = 4
+PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
+"""The type of a section header block, a palindrome in either byte order."""
 EXPECTED = "a capture (pcap or pcapng; plain, gzip or zstd)"
 EXPECTED_PATH = "a capture or a folder with captures"
 
@@ -126,9 +126,11 @@ class Capture:
         head = b""
         while len(head) < MAGIC_BYTES and (more := stream.read(CHUNK_BYTES)):
             head += more
-        if head[:MAGIC_BYTES] in pcap.MAGICS:
+        if head[:MAGIC_BYTES] in MAGICS:
             return Pcap(self.name, stream, head)
-        if head.startswith(pcapng.MAGIC):
+        if head.startswith(PCAPNG_MAGIC):
+            from monitor.sources.pcapng import Pcapng  # only where a capture needs it: start-up time matters
+
             return Pcapng(self.name, stream, head)
         if head:
             raise NotCapture

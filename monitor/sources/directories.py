@@ -8,7 +8,6 @@ nobody's number.
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -260,7 +259,7 @@ def _columns_of(row: Sequence[str], line: int, told: Mistakes) -> list[str]:
         return []
     wrong = False
     for field, name in zip(row, named, strict=True):
-        near = get_close_matches(_bare(field), _COLUMN, n=1, cutoff=0.75) if not name else []
+        near = _near(field) if not name else []
         if near and _COLUMN[near[0]] not in named:
             told.tell(line, f"column {quoted(field.strip())}", f"one of {_KNOWN} (did you mean {_COLUMN[near[0]]}?)")
             wrong = True
@@ -268,6 +267,13 @@ def _columns_of(row: Sequence[str], line: int, told: Mistakes) -> list[str]:
         told.tell(line, "no column with addresses", "at least one of email, phone, sip and range")
         return []
     return named
+
+
+def _near(field: str) -> list[str]:
+    """The column that was meant, if it is nearly one."""
+    from difflib import get_close_matches
+
+    return get_close_matches(_bare(field), _COLUMN, n=1, cutoff=0.75)
 
 
 def _bare(field: str) -> str:

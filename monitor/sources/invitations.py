@@ -7,7 +7,6 @@ that the caller hands in; PINs live on as `Secret` alone.
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from html import unescape
 from typing import NamedTuple
 
 import msgspec
@@ -131,6 +130,8 @@ def read_of(event: Component, read_text: ReadText) -> MeetingText:
 
 def plain_of(html: str) -> str:
     """The text that a reader of HTML sees, and the targets of its links, which may differ from the words shown."""
+    from html import unescape  # two thousand entities, for the few invitations that are written in HTML
+
     html = html[:MAX_TEXT]
     html = _ANCHOR.sub(_target_of, _HIDDEN.sub(" ", html))
     return unescape(_TAG.sub(" ", _BREAK.sub("\n", html)))

@@ -7,7 +7,6 @@ read is told and left out, so that one run tells all.
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -294,6 +293,8 @@ class _Checks:
 
     def _one_of(self, name: str, names: Collection[str]) -> str:
         """The names that exist, the nearest first."""
+        from difflib import get_close_matches
+
         near = get_close_matches(name.lower(), {n.lower(): n for n in names}, n=1)
         meant = next((n for n in names if near and n.lower() == near[0]), "")
         return f"one of {_listed(names)}" + (f" (did you mean {meant}?)" if meant else "")
