@@ -9,6 +9,7 @@ from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffe
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.summary import Summary
+from monitor.outputs.lines import is_narrow
 from monitor.outputs.page import Page, damage_lines, interrupted_line, oddity_rows, read_line
 from monitor.outputs.records import Record
 from monitor.outputs.terminal import count_oddity, oddity_cells
@@ -98,7 +99,7 @@ class CallList:
         self._page.show()
 
     def _show(self, lines: list[Line]) -> None:
-        """One line each; not by rich, which takes half a millisecond for a row of a table."""
+        """One line each."""
         if not lines:
             return
         today = day(lines[0].at, self._zone)
@@ -109,7 +110,7 @@ class CallList:
             at = clock(line.at, self._zone, today)
             keys = str(line.keys or "")
             rows.append(_row(room, at, line.caller, line.callee, line.state, _duration(line), keys))
-        self._page.raw("".join(f"{row}\n" for row in rows))
+        self._page.raw("".join(f"{row.rstrip()}\n" for row in rows))
         self._shown += len(lines)
 
 
@@ -121,6 +122,8 @@ def _row(room: int, at: str, caller: str, callee: str, state: str, duration: str
 
 def _fit(text: str, width: int) -> str:
     """Exactly so wide on a terminal, where some characters take two columns."""
+    if is_narrow(text):
+        return f"{text:{width}}" if len(text) <= width else text[: width - 1] + "…"
     from rich.cells import cell_len, set_cell_size
 
     return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"

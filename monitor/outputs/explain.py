@@ -23,7 +23,7 @@ from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import Trust
 from monitor.outputs.frames import MAX_FRAMES, OPTIONS, SECONDS, Dissected, Reading, read_frames
 from monitor.outputs.keys import group_words, groups_of, stream_filter
-from monitor.outputs.page import Page, grid, indented, severity_text
+from monitor.outputs.page import Page, severity_text
 from monitor.outputs.places import Places
 from monitor.outputs.report import alert_lines
 from monitor.outputs.safe import shown
@@ -126,7 +126,7 @@ def list_alerts(
         page.line()
         seen = clock(_nanoseconds(line.first_seen), zone)
         page.line(f"{name(line.id)}  {severity_text(line.severity)}  {name(line.rule)}, {seen}")
-        page.add(indented(sentence(line.summary)))
+        page.hanging("  ", sentence(line.summary))
     if len(alerts) > ALERTS_LISTED:
         page.line(f"… and {len(alerts) - ALERTS_LISTED:,} more.")
     page.show()
@@ -273,7 +273,7 @@ def _proof_lines(page: Page, path: Path, reading: Reading, tshark: str) -> None:
                 page.line(f"    {group_words(group)}")
     numbers = ", ".join(str(frame.number) for frame in reading.frames)
     page.line()
-    page.add(indented("To see it without joinwatch, which shows every key, also those of a PIN:"))
+    page.hanging("  ", "To see it without joinwatch, which shows every key, also those of a PIN:")
     for wanted in (f"frame.number in {{{numbers}}}", *map(stream_filter, streams)):
         command = ("tshark", *OPTIONS, "-r", str(path), "-Y", wanted)
         page.whole(f"    {' '.join(shown(quote(word), 400) for word in command)}", style="dim")
@@ -289,14 +289,11 @@ def _key_stream(frame: Dissected) -> str:
 
 
 def _one_frame(page: Page, frame: Dissected, zone: tzinfo) -> None:
-    from rich.text import Text
-
     page.line()
     page.line(f"  frame {frame.number}{_heading(frame, zone)}")
-    made = grid()
     bare = [name(layer.name, 12) for layer in frame.layers if not layer.fields]
     if bare:
-        made.add_row(Text("    in", style="dim"), Text(", ".join(bare)))
+        page.labelled("    in", ", ".join(bare))
     for layer in frame.layers:
         if layer.name == "frame" or not layer.fields:
             continue
@@ -304,8 +301,7 @@ def _one_frame(page: Page, frame: Dissected, zone: tzinfo) -> None:
             lines = [_ends(dict(layer.fields))]
         else:
             lines = [f"{label}: {name(value, 300)}" if label else name(value, 300) for label, value in layer.fields]
-        made.add_row(Text(f"    {name(LABELS.get(layer.name, layer.name), 6)}", style="dim"), Text("\n".join(lines)))
-    page.add(made)
+        page.labelled(f"    {name(LABELS.get(layer.name, layer.name), 6)}", "\n".join(lines))
 
 
 def _heading(frame: Dissected, zone: tzinfo) -> str:

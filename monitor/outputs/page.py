@@ -1,18 +1,16 @@
-"""A page for people: what rich makes of tables and texts, written to any stream, with or without colour."""
+"""A page for people: paragraphs, lists and tables, written to any stream, with or without colour."""
 
 import os
-from io import StringIO
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from monitor.model.summary import Summary
+from monitor.outputs.columns import laid_out
+from monitor.outputs.lines import folded, styled
 from monitor.outputs.words import clock, day, many, name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
-
-    from rich.console import Console, RenderableType
-    from rich.table import Table
 
     from monitor.model.alerts import Severity
 
@@ -20,16 +18,11 @@ COUNTED = {"calls": ("call",), "joins": ("join",), "attempts": ("try not admitte
 """Counts of a run that a person wants to know."""
 NARROWEST = 60
 """Columns below which nothing is made to fit."""
+LABEL_COLUMNS = 11
 NARROW = 80
 """Columns where nobody says how many there are."""
 _PLAIN = str.maketrans({"…": "...", "→": "->", "–": "-", "“": '"', "”": '"', "·": "-"})
 STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
-
-
-class Raw(NamedTuple):
-    """Lines as they are written."""
-
-    text: str
 
 
 class Page:
@@ -42,60 +35,43 @@ class Page:
         self.colour = colour if colour is not None else terminal and wants_colour()
         found = width or (_columns() if terminal else NARROW)
         self.width = min(max(found, NARROWEST), 160)
-        self._parts: list[RenderableType | Raw] = []
-
-    def add(self, *parts: "RenderableType") -> None:
-        """Puts these below what is there."""
-        self._parts.extend(parts)
+        self._parts: list[str] = []
 
     def line(self, text: str = "", style: str = "") -> None:
-        """Puts a paragraph below what is there; its text is shown as it stands, never read as markup."""
-        from rich.text import Text
-
-        self._parts.append(Text(text, style=style))
+        """Puts a paragraph below what is there."""
+        for part in folded(text, self.width):
+            self.whole(part, style)
 
     def whole(self, text: str, style: str = "") -> None:
         """Puts one line below what is there, however narrow the page: somebody will copy it."""
-        from rich.text import Text
+        self._parts.append(styled(text, style, colour=self.colour) + "\n")
 
-        self._parts.append(Text(text, style=style, no_wrap=True, overflow="ignore"))
+    def hanging(self, mark: str, text: str, style: str = "", *, mark_style: str = "") -> None:
+        """Puts a paragraph behind a mark below what is there; its lines stay below its first word."""
+        room = len(mark)
+        for part in folded(text, self.width - room):
+            line = styled(mark, mark_style, colour=self.colour) + styled(part, style, colour=self.colour)
+            self._parts.append(line.rstrip() + "\n")
+            mark, mark_style = " " * room, ""
+
+    def labelled(self, label: str, text: str, mark: str = "") -> None:
+        """Puts label and value below what is there, the value in a column of its own, behind a mark if it has one."""
+        first, *more = folded(text, self.width - LABEL_COLUMNS - len(mark))
+        self._parts.append(styled(f"{label:{LABEL_COLUMNS}}", "dim", colour=self.colour) + f"{mark}{first}\n")
+        self._parts += [" " * (LABEL_COLUMNS + len(mark)) + f"{part}\n" for part in more]
 
     def raw(self, text: str) -> None:
-        """Puts lines of our own making below what is there: for thousands of lines, which rich would think over."""
-        self._parts.append(Raw(text))
+        """Puts lines below what is there as they are."""
+        self._parts.append(text)
 
     def show(self) -> None:
         """Writes the page."""
         if not self._parts:
             return
-        buffer = StringIO()
-        console = self._console(buffer)
-        for part in self._parts:
-            if isinstance(part, Raw):
-                buffer.write(part.text)
-            else:
-                console.print(part, soft_wrap=getattr(part, "no_wrap", None))
+        text = "".join(self._parts)
         self._parts.clear()
-        # Rich fills lines with blanks that only a copying reader notices.
-        text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1])
         self._stream.write(self._written(text))
         self._stream.flush()
-
-    def _console(self, buffer: StringIO) -> "Console":
-        from rich.console import Console
-
-        return Console(
-            file=buffer,
-            width=self.width,
-            color_system="standard" if self.colour else None,
-            force_terminal=self.colour,
-            no_color=not self.colour,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            legacy_windows=False,
-            _environ={},  # What the environment wants was asked once, above.
-        )
 
     def _written(self, text: str) -> str:
         """The text in characters that the stream's encoding has."""
@@ -125,55 +101,6 @@ def wants_colour() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def table(title: str, *columns: str, wide: str = "") -> "Table":
-    """An empty table in the house's style: no frame, one rule below the heads; `wide` is the column that takes room."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(
-        title=Text(title, style="bold") if title else None,
-        title_justify="left",
-        box=box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True),
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        header_style="",
-        expand=True,
-    )
-    for column in columns:
-        flexible = column == wide
-        made.add_column(Text(column, style="dim"), ratio=1 if flexible else None, no_wrap=False, overflow="fold")
-    return made
-
-
-def grid() -> "Table":
-    """Two columns, label and value, indented."""
-    from rich.table import Table
-
-    made = Table.grid(padding=(0, 1), expand=True)
-    made.add_column(width=10, no_wrap=True)
-    made.add_column(ratio=1, overflow="fold")
-    return made
-
-
-def hanging(text: str, mark: str, style: str = "") -> "Table":
-    """A paragraph behind a mark, whose lines stay below its first word."""
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table.grid(expand=True)
-    made.add_column(width=len(mark), no_wrap=True)
-    made.add_column(ratio=1, overflow="fold")
-    made.add_row(Text(mark), Text(text, style=style))
-    return made
-
-
-def indented(text: str, mark: str = "", style: str = "") -> "Table":
-    """The same, two columns in."""
-    return hanging(text, f"  {mark}", style)
-
-
 def severity_text(severity: "Severity") -> str:
     """The word, so that nobody depends on colour."""
     return str(severity).upper()
@@ -183,13 +110,13 @@ def oddity_rows(page: Page, oddities: "Sequence[tuple[str, str, int, str]]") -> 
     """Bytes that did not follow their protocol: protocol, reason, how often, and where first."""
     if not oddities:
         return
-    title = "Oddities: bytes that do not follow their protocol"
-    made = table(title, "protocol", "reason", "times", "first at", wide="first at")
-    made.columns[2].justify = "right"
-    for protocol, reason, count, first in oddities:
-        made.add_row(*(plain(cell) for cell in (protocol, reason, f"{count:,}", first)))
+    heads = ("protocol", "reason", "times", "first at")
+    times = [f"{count:,}" for _, _, count, _ in oddities]
+    room = max(len(heads[2]), *map(len, times))
+    cells = [(*row[:2], count.rjust(room), row[3]) for row, count in zip(oddities, times, strict=True)]
     page.line()
-    page.add(made)
+    page.line("Oddities: bytes that do not follow their protocol", style="bold")
+    page.raw(laid_out(page.width, heads, cells, [""] * len(cells), colour=page.colour, wide=3))
 
 
 def interrupted_line(page: Page) -> None:
@@ -225,10 +152,3 @@ def read_line(page: Page, summary: Summary, zone: "tzinfo", zone_name: str) -> N
     if counted:
         parts.append(", ".join(counted))
     page.line("; ".join(parts) + ".")
-
-
-def plain(text: str) -> "RenderableType":
-    """A cell whose text is shown as it stands."""
-    from rich.text import Text
-
-    return Text(text)

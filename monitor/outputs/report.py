@@ -13,7 +13,7 @@ from monitor.model.oddities import Reason
 from monitor.model.roster import Participant, Verdict
 from monitor.model.summary import Summary
 from monitor.outputs.columns import laid_out
-from monitor.outputs.page import STYLES, Page, grid, hanging, indented, severity_text
+from monitor.outputs.page import STYLES, Page, severity_text
 from monitor.outputs.safe import shown
 from monitor.outputs.words import (
     COVERAGES,
@@ -129,29 +129,20 @@ def alert_lines(page: Page, alert: Alert, known: tuple[Person, ...], zone: tzinf
 
     `told` has the reasons that stand above already, with the rule beside which they stand.
     """
-    from rich.text import Text
-
     page.line()
-    head = Text(f" {severity_text(alert.severity)} ", style=STYLES[alert.severity])
-    head.append(f" {name(alert.rule)} ", style="bold")
-    page.add(head, indented(sentence(alert.summary), style="bold"))
-    rows: list[tuple[str, str]] = []
+    mark, style = f" {severity_text(alert.severity)} ", STYLES[alert.severity]
+    page.hanging(mark, f" {name(alert.rule)}", "bold", mark_style=style)
+    page.hanging("  ", sentence(alert.summary), "bold")
     who = ", ".join(part for part in (people(known), address(alert.subject)) if part)
-    rows.append(("who", f"{who} ({TRUSTS[alert.confidence]})"))
+    page.labelled("  who", f"{who} ({TRUSTS[alert.confidence]})")
     if alert.meeting is not None:
-        rows.append(("meeting", _meeting_of(alert, alert.meeting, zone)))
+        page.labelled("  meeting", _meeting_of(alert, alert.meeting, zone))
     for number, text in enumerate(_reasons(alert, told)):
-        rows.append(("because" if number == 0 else "", text))
-    rows.append(("seen", _when(alert, zone)))
+        page.labelled("  because" if number == 0 else "", text, "- ")
+    page.labelled("  seen", _when(alert, zone))
     if alert.meeting is not None:
-        rows.append(("coverage", COVERAGES[alert.coverage]))
-    rows.append(("id", name(alert.id)))
-    made = grid()
-    for label, value in rows:
-        # A list's lines hang below their first word.
-        shape = hanging(value[2:], "- ") if value.startswith("- ") else Text(value)
-        made.add_row(Text(f"  {label}", style="dim"), shape)
-    page.add(made)
+        page.labelled("  coverage", COVERAGES[alert.coverage])
+    page.labelled("  id", name(alert.id))
 
 
 def explain_line(page: Page, alert: Alert, journal: str | None, options: Sequence[str]) -> None:
@@ -168,11 +159,11 @@ def explain_line(page: Page, alert: Alert, journal: str | None, options: Sequenc
 def _reasons(alert: Alert, told: dict[Fact, str]) -> list[str]:
     """Each reason, but of those that stand above only where."""
     new = [fact for fact in alert.reasons if fact not in told]
-    lines = [f"- {reason(fact)}" for fact in new[:REASONS_SHOWN]]
+    lines = [reason(fact) for fact in new[:REASONS_SHOWN]]
     if len(new) > REASONS_SHOWN:
-        lines.append(f"- and {many(len(new) - REASONS_SHOWN, 'more reason', 'more reasons')}")
+        lines.append(f"and {many(len(new) - REASONS_SHOWN, 'more reason', 'more reasons')}")
     above = Counter(told[fact] for fact in alert.reasons if fact in told)
-    lines += [f"- and {many(count, 'reason')} given above with {name(rule)}" for rule, count in above.items()]
+    lines += [f"and {many(count, 'reason')} given above with {name(rule)}" for rule, count in above.items()]
     for fact in new[:REASONS_SHOWN]:
         told.setdefault(fact, alert.rule)
     return lines
@@ -209,7 +200,7 @@ def nothing_lines(page: Page, meetings: bool, calls: int, summary: Summary | Non
     head = "No alert." if meetings else "No meeting and no alert."
     page.line(f"{head} That is no proof that nobody was there. What could not be seen:", style="bold")
     for text in _unseen(meetings, calls, summary, odd):
-        page.add(indented(text, "- "))
+        page.hanging("  - ", text)
 
 
 def _unseen(meetings: bool, calls: int, summary: Summary | None, oddities: Collection[Reason]) -> list[str]:
