@@ -7,6 +7,7 @@ limit (*niet voor Stg. GEHEIM*, *t/m Dep.V.*) are none.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 MAX_CHARACTERS = 64 * 1024
@@ -73,15 +74,15 @@ _LINK = re.compile(r"(?:https?|sips?|tel|mailto):\S+|[\w.+-]{1,64}@\S+", re.IGNO
 
 def marked_for(classifications: Sequence[str]) -> Marked:
     """What finds the markings of a policy's list, low to high; those of the Dutch ladder in each of their spellings."""
-    levels = [(name, *_patterns(name)) for name in reversed(classifications)]
+    levels = [(name, _level_of(name)) for name in reversed(classifications)]
 
     def marked(titles: Iterable[str], texts: Iterable[str]) -> str:
         labels = [(text, text.lower()) for text in map(_without_links, titles)]
         bodies = [(text, text.lower()) for text in map(_without_links, texts)]
-        for name, hints, in_title, in_text in levels:
-            for pattern, found in ((in_title, labels), (in_text, bodies)):
+        for name, level in levels:
+            for free, found in ((f"{level.formal}|{level.title}", labels), (level.formal, bodies)):
                 for text, lower in found:
-                    if any(hint in lower for hint in hints) and _stands_in(pattern, text):
+                    if any(hint in lower for hint in level.hints) and _stands_in(_pattern(level, free), text):
                         return name
         return ""
 
@@ -93,24 +94,24 @@ def _without_links(text: str) -> str:
     return _LINK.sub(" ", text) if ":" in text or "@" in text else text
 
 
-def _patterns(name: str) -> tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]]:
-    """What hints at a level, and how it is spelled in a title and in running text."""
+def _level_of(name: str) -> Level:
+    """How a level of the policy's list is spelled: as in the ladder, if it stands there."""
     words = re.findall(r"\w+|[^\w\s.]+", name) or [name]
-    spelled = r"[\s._-]{0,3}".join(map(re.escape, words))
-    level = Level(spelled, spelled, spelled, _NEVER, (words[0].lower(),))
     for known in _LADDER:
         if re.fullmatch(rf"(?:{known.formal}|{known.labelled})\.?", name, re.IGNORECASE):
             # The list's own word may be a common one ("Geheim"), so that it counts only where the ladder says.
-            level = known
-            break
+            return known
+    spelled = r"[\s._-]{0,3}".join(map(re.escape, words))
+    return Level(spelled, spelled, spelled, _NEVER, (words[0].lower(),))
+
+
+@cache
+def _pattern(level: Level, free: str) -> re.Pattern[str]:
+    """What finds a level in a text where the spellings `free` count by themselves; made when a text hints at it."""
     after_label = rf"(?<!\w){_LABEL}(?:{level.labelled}|{level.formal})"
     by_itself = rf"^[ \t\[(*]{{0,8}}(?:{level.alone})(?=[ \t\])*.]{{0,8}}$)|[\[(](?:{level.alone})(?=[\])])"
-    flags = re.IGNORECASE | re.MULTILINE
-    in_text, in_title = (
-        re.compile(rf"(?:{after_label}|{by_itself}|(?<!\w)(?P<free>{free}))(?!\w)", flags)
-        for free in (level.formal, f"{level.formal}|{level.title}")
-    )
-    return level.hints, in_title, in_text
+    pattern = rf"(?:{after_label}|{by_itself}|(?<!\w)(?P<free>{free}))(?!\w)"
+    return re.compile(pattern, re.IGNORECASE | re.MULTILINE)
 
 
 def _stands_in(pattern: re.Pattern[str], text: str) -> bool:
