@@ -27,6 +27,8 @@ from monitor.sources.savefile import CHUNK_BYTES, MAX_FRAME_BYTES, Walker
 
 STANDARD_INPUT = "-"
 MAGIC_BYTES = 4
+FOREIGN = {b"XCP\0": "NetXRay", b"TRSN": "Sniffer", b"RTSS": "NetMon", b"GMBU": "NetMon", b"snoo": "snoop"}
+"""First bytes of captures that other programs write."""
 PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
 """The type of a section header block, a palindrome in either byte order."""
 EXPECTED = "a capture (pcap or pcapng; plain, gzip or zstd)"
@@ -133,7 +135,7 @@ class Capture:
 
             return Pcapng(self.name, stream, head)
         if head:
-            raise NotCapture
+            raise NotCapture(head[:MAGIC_BYTES])
         return None
 
     def _harm(self, what: str) -> Damage:
@@ -254,6 +256,9 @@ class _Found:
 def _problem(path: str, error: NotCapture | OSError) -> Problem:
     """Why that is not read, as its operator can mend it."""
     match error:
+        case NotCapture(args=(bytes(magic),)) if magic in FOREIGN:
+            expected = f"{EXPECTED}; `editcap -F pcapng` of Wireshark makes one of it"
+            return Problem(file=path, line=0, found=f"a capture in the format of {FOREIGN[magic]}", expected=expected)
         case NotCapture():
             return Problem(file=path, line=0, found="no capture", expected=EXPECTED)
         case FileNotFoundError():

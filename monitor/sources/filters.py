@@ -24,8 +24,8 @@ TUNNEL_ETHERTYPES = (0x8847, 0x8848, 0x8864)
 """MPLS and PPPoE sessions: what is inside is for `wire` to find, so they pass as a whole."""
 TUNNEL_PROTOCOLS = (4, 41, 47)
 """IP in IP, IPv6 in IP, and GRE, with ERSPAN."""
-TUNNEL_PORTS = (2152, 4789, 6081)
-"""GTP-U, VXLAN and GENEVE."""
+TUNNEL_PORTS = (2152, 4789, 4790, 6081, 8472, 37008)
+"""GTP-U, VXLAN, its Generic Protocol Extension, GENEVE, VXLAN as Linux numbered it first, and TZSP."""
 IPV6_EXTENSIONS = (0, 43, 44, 51, 60, 135, 139, 140)
 """Next headers that hide the transport (RFC 8200, 4302, 6275, 7401, 5533), that of fragments among them."""
 NETMASK_UNKNOWN = 0xFFFF_FFFF

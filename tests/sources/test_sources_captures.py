@@ -218,3 +218,9 @@ def test_heavy_imports_wait_until_they_are_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_capture_in_another_format_is_told_how_to_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "old.cap").write_bytes(b"XCP\x00001.100\x00" + bytes(100))
+    with pytest.raises(ConfigError, match=r"in the format of NetXRay; expected .*editcap -F pcapng"):
+        Captures([tmp_path / "old.cap"], ())
