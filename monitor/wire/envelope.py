@@ -17,6 +17,9 @@ NOTHING_KNOWN = 0
 IPV4 = 0x0800
 IPV6 = 0x86DD
 MPLS = 0x8847
+ETHERNET = 0x6558  # Transparent Ethernet Bridging (RFC 1701)
+ERSPAN = 0x88BE  # type II
+ERSPAN_I = 0x1_88BE  # type I has the same number; this one is ours, and too large to come from the wire.
 
 
 def cut(data: bytes, what: str) -> Malformed:

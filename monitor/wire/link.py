@@ -13,11 +13,18 @@ _FAMILIES = {
 }
 
 
+_SNAP = b"\xaa\xaa\x03\x00\x00\x00"
+_LEAST_ETHERTYPE = 0x0600
+
+
 def ethernet(data: bytes, start: int) -> tuple[int, int]:
-    """IEEE 802.3 with an EtherType; a length in its place (below 0x0600) is of no envelope here, so unknown."""
+    """IEEE 802.3 with an EtherType, or with a length in its place and the EtherType behind LLC and SNAP (RFC 1042)."""
     if len(data) < start + 14:
         raise cut(data, "Ethernet header")
-    return (data[start + 12] << 8) | data[start + 13], start + 14
+    kind = (data[start + 12] << 8) | data[start + 13]
+    if kind < _LEAST_ETHERTYPE and data[start + 14 : start + 20] == _SNAP and len(data) >= start + 22:
+        return (data[start + 20] << 8) | data[start + 21], start + 22
+    return kind, start + 14
 
 
 def cooked(data: bytes, start: int) -> tuple[int, int]:
