@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from monitor.decoders.decoder import NOTHING, Decoded, eviction_of
+from monitor.decoders.decoder import NOTHING, Decoded, eviction_of, oddity_of
 from monitor.decoders.sip_address import params_of
 from monitor.decoders.sip_call import SILENT, WAITING
 from monitor.decoders.sip_calls import CHALLENGES, SipCalls
@@ -18,6 +18,7 @@ from monitor.decoders.sip_claims import uri_of
 from monitor.decoders.sip_media import places_of
 from monitor.decoders.sip_message import SipMessage, usual_names
 from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.oddities import Malformed
 from monitor.model.packets import Flow, Packet, destination_of, reverse_of, source_of, text_of
 
 Heeds: TypeAlias = Callable[[str, str, str, str], bool]
@@ -95,6 +96,7 @@ class SipAside:
                 return self._consider(call_id, message, packet)
             return self._calls.read(message, packet)
         kept.at = packet.at
+        (self._answered if kept.answered else self._open).move_to_end(call_id)
         if kept.messages is None:
             # Over. Some count on under one Call-ID: a new INVITE is a new call.
             if message.method == "INVITE" and message.cseq[0] and ";tag=" not in message.first("to"):
@@ -227,7 +229,13 @@ class SipAside:
         if kept is None or kept.messages is None:
             return NOTHING
         self._counts["calls"] -= 1  # Its reader counts it.
-        return tuple(said for message, packet in kept.messages for said in self._calls.read(message, packet))
+        said: list[Decoded] = []
+        for message, packet in kept.messages:
+            try:
+                said += self._calls.read(message, packet)
+            except Malformed as error:
+                said.append(oddity_of(packet, "sip", error))
+        return tuple(said)
 
     def _place_all(self) -> tuple[Decoded, ...]:
         """Finds the media addresses of all calls that have described some; one that cannot be found so is read."""
@@ -253,6 +261,7 @@ class SipAside:
             return
         self._drop_messages(call_id, kept)
         self._answered.pop(call_id, None)
+        kept.answered = False
         self._open[call_id] = kept
         self._open.move_to_end(call_id)
 

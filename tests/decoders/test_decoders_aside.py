@@ -8,6 +8,7 @@ import pytest
 from monitor.decoders import ASKS, Decoders
 from monitor.decoders.sip_aside import Heeds
 from monitor.model.calls import CallForwarded, CallOffered, DecodedEvent, DigitDialled
+from monitor.model.evidence import SECOND
 from monitor.model.oddities import Oddity
 from monitor.model.packets import Datagram
 from monitor.sources import Captures
@@ -150,3 +151,22 @@ def test_messages_of_calls_set_aside_are_bounded_together(monkeypatch: pytest.Mo
     for call in range(100):
         said(decoders, datagram(message(INVITE, call, "1 INVITE", body="x" * 1000), call))
     assert decoders.counts["calls_evicted"] > 85
+
+
+def test_a_call_that_lives_does_not_keep_dead_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.decoders.sip_aside.WAITING", 10 * SECOND)
+    decoders = Decoders(None, nobody)
+    said(decoders, *(datagram(message(INVITE, call, "1 INVITE"), call) for call in range(50)))
+    for second in range(2, 28, 2):
+        again = message(INVITE, 0, f"{second + 1} INVITE", "Authorization: Digest")
+        said(decoders, datagram(again, second * SECOND))
+    aside = decoders._decoders[0]._aside  # type: ignore[attr-defined]
+    assert list(aside._open) == ["0@example.net"]
+
+
+def test_what_is_malformed_in_a_woken_call_is_told_and_the_rest_is_read() -> None:
+    decoders = Decoders(None, nobody)
+    info = message("INFO sip:x@198.51.100.20 SIP/2.0", 1, "2 INFO", "Content-Type: application/dtmf", body="7")
+    events = said(decoders, datagram(message(INVITE, 1, "nonsense"), 1), datagram(info, 2))
+    assert any(isinstance(event, Oddity) for event in events)
+    assert any(isinstance(event, DigitDialled) for event in events)
