@@ -22,34 +22,33 @@ _UNSAFE = (
     "\ue000-\uf8ff"  # private use
     "\U000e0000-\U000e0fff\U000f0000-\U0010ffff"  # tags, more selectors, private planes
 )
-_NOT_SHOWN = re.compile(f"[{_UNSAFE}]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+# What few texts need is left to `re` to compile when the first of them comes.
+_NOT_SHOWN = f"[{_UNSAFE}]"
+_SURROGATE = "[\ud800-\udfff]"
 # A parameter whose name says what it holds; Webex and Zoom links carry `pwd=`.
-_PARAMETER = re.compile(
-    r"(?i)\b(pwd|passwd|password|passcode|passphrase|pin|token|secret|tk|pw|zak)(=|%3d)[^\s&;,<>\"'?]{1,1024}"
-)
+_PARAMETER = r"(?i)\b(pwd|passwd|password|passcode|passphrase|pin|token|secret|tk|pw|zak)(=|%3d)[^\s&;,<>\"'?]{1,1024}"
 # `sip:user:password@host` (RFC 3261, 19.1.1 allows it and advises against it).
-_PASSWORD = re.compile(r"(?i)\b(sips?:[^\s@:;<>]{1,256}):[^\s@<>]{1,256}@")
+_USERINFO = r"(?i)\b(sips?:[^\s@:;<>]{1,256}):[^\s@<>]{1,256}@"
 # `meeting.passcode@bridge`, `meeting**passcode@bridge` and `number,,pin#`: the habit of several platforms.
 _BEHIND_NUMBER = re.compile(
     r"(?i)\b((?:sips?|h323):\+?[0-9]{4,20})[.*,#pwx][^\s@;<>]{1,256}(?=(?:;[^\s@<>]{0,256})?@)"
     r"|\b(tel:\+?[0-9]{4,20})[.*,#pwx][^\s@;<>]{1,256}"
 )
 # A PASSporT or another JSON Web Token (RFC 8225): parts of base64url, of which the first begins with `{"`.
-_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{8,4096}(?:\.[A-Za-z0-9_-]{0,4096}){0,4}")
+_JWT = r"\beyJ[A-Za-z0-9_-]{8,4096}(?:\.[A-Za-z0-9_-]{0,4096}){0,4}"
 
 
 def masked(text: str) -> str:
     """The text without what looks like a passcode, password or token: a last defence, for decoders drop them first."""
     # Each pattern is tried only on a text that holds what it cannot do without, for most texts hold none of it.
     if "=" in text or "%3" in text:
-        text = _PARAMETER.sub(rf"\1\2{MASK}", text)
+        text = re.sub(_PARAMETER, rf"\1\2{MASK}", text)
     if ":" in text:
         if "@" in text and text.count(":") > 1:
-            text = _PASSWORD.sub(rf"\1:{MASK}@", text)
+            text = re.sub(_USERINFO, rf"\1:{MASK}@", text)
         text = _BEHIND_NUMBER.sub(rf"\1\2.{MASK}", text)
     if "eyJ" in text:
-        text = _TOKEN.sub(MASK, text)
+        text = re.sub(_JWT, MASK, text)
     return text
 
 
@@ -62,12 +61,12 @@ def encodable(text: str) -> str:
     """The text as valid Unicode: a lone surrogate becomes its escape, in letters."""
     if text.isascii():
         return text
-    return _SURROGATE.sub(_in_letters, text)
+    return re.sub(_SURROGATE, _in_letters, text)
 
 
 def escaped_json(line: str) -> str:
     """A line of JSON in which no character does anything to a terminal or ends a line; it means the same."""
-    return line if line.isascii() and line.isprintable() else _NOT_SHOWN.sub(_in_json, line)
+    return line if line.isascii() and line.isprintable() else re.sub(_NOT_SHOWN, _in_json, line)
 
 
 @lru_cache(maxsize=4096)
@@ -86,7 +85,7 @@ def _visible(text: str) -> list[str]:
     for char in text:
         category = unicodedata.category(char)
         marks = marks + 1 if category[0] == "M" else 0
-        if _NOT_SHOWN.match(char) or category in ("Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"):
+        if re.match(_NOT_SHOWN, char) or category in ("Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp"):
             found.append(_code(char))
         elif category == "Zs":
             found.append(" ")

@@ -227,6 +227,8 @@ def _owners(platforms: Iterable[Platform], what: str) -> dict[str, tuple[Platfor
 def _label_in(before: str, owners: dict[str, tuple[Platform, ...]]) -> tuple[Platform, ...]:
     """The platforms that use the label with which a text ends; none when it ends with no label."""
     words = before.rstrip(FILLER)
+    if not words.endswith(tuple(owners)):
+        return ()
     for label in owners:
         if words.endswith(label):
             ahead = words[: -len(label)][-1:]

@@ -5,7 +5,6 @@ several people share is theirs together. Internal extensions are passed over: ou
 nobody's number.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -225,6 +224,8 @@ def _rows_in(path: Path, reader: _Fields) -> Iterator[Entry]:
 
 def _records(text: str, told: Mistakes) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold something, each with the line that it begins on."""
+    import csv  # which a vCard does not need
+
     lines = text.splitlines(keepends=True) if "\n" not in text else [f"{part}\n" for part in text.split("\n")]
     separator = ""
     for number, line in enumerate(lines):

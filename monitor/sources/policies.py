@@ -25,10 +25,11 @@ MAX_SYNTAX_ERRORS = 50
 
 _KEY = r"(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _KEYS = rf"\s*{_KEY}(?:\s*\.\s*{_KEY})*\s*"
-_HEADER = re.compile(rf"\s*\[\[?{_KEYS}\]\]?\s*(?:#.*)?$", re.ASCII)
-_STATEMENT = re.compile(rf"{_KEYS}=|{_HEADER.pattern}", re.ASCII)
-_TEXT = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'")
-_PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$", re.ASCII)
+# What is looked for only in a file with mistakes is left to `re` to compile then.
+_HEADER = rf"(?a:\s*\[\[?{_KEYS}\]\]?\s*(?:#.*)?$)"
+_STATEMENT = rf"(?a:{_KEYS}=|{_HEADER})"
+_TEXT = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'"
+_PLACE = r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$"
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})*\.?", re.ASCII | re.IGNORECASE)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
@@ -73,39 +74,39 @@ def _parsed(text: str, told: Mistakes) -> tuple[dict[str, Any], str]:
 
 def _statement_at(message: str, lines: list[str]) -> tuple[int, int, bool]:
     """First and one past the last line (from 0) of the statement that is wrong, and whether it is left open."""
-    place = _PLACE.search(message)
+    place = re.search(_PLACE, message)
     stop = min(int(place[1]), len(lines)) - 1 if place and place[1] else len(lines) - 1
     begun = stop
-    while begun > 0 and not _STATEMENT.match(lines[begun]):
+    while begun > 0 and not re.match(_STATEMENT, lines[begun]):
         begun -= 1
     # A list left open is noticed at what follows it, and its own beginning is where the mistake is.
     before = begun - 1
-    while before > 0 and not _STATEMENT.match(lines[before]):
+    while before > 0 and not re.match(_STATEMENT, lines[before]):
         before -= 1
     left_open = before >= 0 and _opens(lines[before:begun])
     if left_open:
         begun, last = before, begun
     else:
         left_open = begun < stop and _opens(lines[begun:stop])
-        begun = begun if _STATEMENT.match(lines[begun]) and not lines[stop].lstrip().startswith("[") else stop
+        begun = begun if re.match(_STATEMENT, lines[begun]) and not lines[stop].lstrip().startswith("[") else stop
         last = stop + 1
     # What belongs to the statement goes with it: the rest of a list, and the keys of a table whose header is wrong.
     next_one = _HEADER if lines[begun].lstrip().startswith("[") else _STATEMENT
-    while last < len(lines) and not next_one.match(lines[last]):
+    while last < len(lines) and not re.match(next_one, lines[last]):
         last += 1
     return begun, max(last, begun + 1), left_open
 
 
 def _opens(lines: list[str]) -> bool:
     """Whether more brackets begin in these lines than end, texts and comments apart."""
-    bare = [_TEXT.sub("", line).partition("#")[0] for line in lines]
+    bare = [re.sub(_TEXT, "", line).partition("#")[0] for line in lines]
     return sum(line.count("[") + line.count("{") - line.count("]") - line.count("}") for line in bare) > 0
 
 
 def _syntax(message: str, line: str, *, left_open: bool) -> tuple[str, str]:
     """What is said of a syntax error, in the operator's words."""
     key = line.partition("=")[0].strip() if "=" in line else ""
-    said = _PLACE.sub("", message)
+    said = re.sub(_PLACE, "", message)
     if said.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
         return f"{quoted(key or line.strip())} a second time", "each key and table once"
     if left_open:
