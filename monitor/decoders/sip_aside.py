@@ -133,18 +133,15 @@ class SipAside:
 
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """Media that may be a key flows here: reads the call that announced one end of it, if it was set aside."""
-        if self._unplaced:
-            woken = self._place_all()
-        elif self._places:
-            woken = NOTHING
-        else:
+        if not (self._unplaced or self._places):
             return NOTHING
+        woken = self._place_all() if self._unplaced else []
         half = (len(flow) - 4) >> 1
         for place in (flow[half:-4] + flow[-2:], flow[:half] + flow[-4:-2]):
             call_id = self._places.get(place)
             if call_id is not None:
-                woken = (*woken, *self._wake(call_id))
-        return woken
+                woken += self._wake(call_id)
+        return tuple(woken)
 
     def advance(self, at: Nanoseconds) -> None:
         """Forgets calls of which nothing was heard for too long."""
@@ -237,10 +234,10 @@ class SipAside:
                 said.append(oddity_of(packet, "sip", error))
         return tuple(said)
 
-    def _place_all(self) -> tuple[Decoded, ...]:
+    def _place_all(self) -> list[Decoded]:
         """Finds the media addresses of all calls that have described some; one that cannot be found so is read."""
         unplaced, self._unplaced = self._unplaced, {}
-        woken: tuple[Decoded, ...] = NOTHING
+        woken: list[Decoded] = []
         for call_id in unplaced:
             kept = self._open.get(call_id) or self._answered.get(call_id)
             if kept is None or kept.messages is None:
@@ -248,7 +245,7 @@ class SipAside:
             for message, packet in kept.messages:
                 places = places_of(message, packet)
                 if places is None:
-                    woken = (*woken, *self._wake(call_id))
+                    woken += self._wake(call_id)
                     break
                 for place in places:
                     self._places[place] = call_id
