@@ -58,8 +58,9 @@ def _folded(line: str, width: int) -> list[str]:
             continue
         if current.strip():
             lines.append(current.rstrip())
-        *full, current = _chopped(word, width) if columns_of(bare) > width else [word]
+        *full, last = _chopped(bare, width)
         lines += full
+        current = last + word[len(bare) :]
     return [*lines, current.rstrip()]
 
 
