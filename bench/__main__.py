@@ -64,7 +64,7 @@ PEERS = (
             "tshark", "-r", str(capture), "-Y", 'sip.Method == "INVITE"', "-T", "fields",
             "-e", "sip.Call-ID", "-e", "sip.from.addr", "-e", "sip.to.addr",
         ],
-        3,
+        2,
     ),
     Peer(
         "sngrep",
@@ -85,6 +85,9 @@ PEERS = (
 )  # fmt: skip
 
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As for any user: Python may keep its bytecode, which the first run, that is not timed, then makes."""
+
 PATIENCE_SECONDS = 90
 """After which a peer is stopped; what it needs is then told as more than this."""
 
@@ -104,7 +107,12 @@ def timed(command: Sequence[str], folder: Path) -> Run:
     """Run a command to its end or to the end of our patience; raises CalledProcessError when it fails."""
     began = time.perf_counter()
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=ENVIRONMENT,
     ) as process:
         assert process.stderr is not None
         watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
