@@ -251,7 +251,7 @@ def report(rows: Sequence[Row], peers: Sequence[Peer], missing: Sequence[str]) -
             "Made by `make bench`; do not edit. Whole processes from start to exit, in pairs on the same files; the",
             "number in bold is the peer's time divided by ours, the median of the pairs: above 1, joinwatch is faster.",
             "Before anything is timed, joins and alerts are checked against the truth of the workload.",
-            f"A peer that takes longer than {PATIENCE_SECONDS} s is stopped: its figures are then lower bounds, with `>`.",
+            f"A peer that takes longer than {PATIENCE_SECONDS} s is stopped; its figures are then lower bounds: `>`.",
             "",
             *table,
             "",
