@@ -88,7 +88,7 @@ PEERS = (
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """As for any user: Python may keep its bytecode, which the first run, that is not timed, then makes."""
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 60
 """After which a peer is stopped; what it needs is then told as more than this."""
 
 
@@ -97,8 +97,6 @@ class Run:
     """One whole process."""
 
     wall: float
-    cpu: float
-    peak_mib: float
     whole: bool = True
     """It came to its end."""
 
@@ -118,16 +116,29 @@ def timed(command: Sequence[str], folder: Path) -> Run:
         watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
         watchdog.start()
         errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        process.wait()
         watchdog.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
     if process.returncode == -signal.SIGKILL and wall >= PATIENCE_SECONDS:
-        return Run(wall, usage.ru_utime + usage.ru_stime, 0, whole=False)
+        return Run(wall, whole=False)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, stderr=errors)
-    scale = 1024 if sys.platform != "darwin" else 1024 * 1024
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale)
+    return Run(wall)
+
+
+LAUNCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def peak_mib_of(command: Sequence[str], folder: Path) -> float:
+    """The most memory that a command ever has, launched by a small process: a child counts what its parent had, too."""
+    launch = [sys.executable, "-c", LAUNCH, *command]
+    done = subprocess.run(launch, check=True, capture_output=True, cwd=folder, env=ENVIRONMENT)
+    return int(done.stdout) / (1024 if sys.platform != "darwin" else 1024 * 1024)
 
 
 def joinwatch(folder: Path, name: str, journal: Path) -> list[str]:
@@ -180,11 +191,11 @@ def measure(name: str, peers: Sequence[Peer], pairs: int | None) -> list[Row]:
         make(name, folder)
     journal = folder / "journal.jsonl"
     ours = joinwatch(folder, name, journal)
-    first = timed(ours, folder)
+    peak_mib = peak_mib_of(ours, folder)
     wrong = differences(journal, json.loads((folder / "truth.json").read_text(encoding="utf-8")))
     if wrong:
         raise SystemExit(f"{name}: joinwatch found something else than is there: " + "; ".join(wrong))
-    say(f"{name}: found what is there; {first.wall:.2f} s, {first.peak_mib:.0f} MiB")
+    say(f"{name}: found what is there; {peak_mib:.0f} MiB")
     rows = []
     for peer in peers:
         if name in peer.too_slow:
@@ -205,7 +216,7 @@ def measure(name: str, peers: Sequence[Peer], pairs: int | None) -> list[Row]:
                 median(other.wall for _, other in runs),
                 median(other.wall / mine.wall for mine, other in runs),
                 all(other.whole for _, other in runs),
-                max(mine.peak_mib for mine, _ in runs),
+                peak_mib,
             )
         )
         row = rows[-1]
