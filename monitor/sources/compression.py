@@ -5,6 +5,7 @@ Compression is told by magic number, never by name. Memory is bounded, however f
 
 import zlib
 from contextlib import suppress
+from io import UnsupportedOperation
 from typing import Protocol
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -82,7 +83,7 @@ class _Packed:
 
     def seek(self, place: int) -> None:
         """Not in a compressed stream."""
-        raise NotImplementedError
+        raise UnsupportedOperation("seek")
 
 
 class Gunzip(_Packed):
