@@ -83,7 +83,7 @@ class _Packed:
 
     def seek(self, place: int) -> None:
         """Not in a compressed stream."""
-        raise UnsupportedOperation("seek")
+        raise UnsupportedOperation(f"seek to {place}")
 
 
 class Gunzip(_Packed):
