@@ -10,6 +10,7 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
@@ -181,7 +182,10 @@ def _by_pyshark(capture: Path, numbers: Sequence[int], tshark: str) -> list[Diss
                 raise TimeoutError
         return [_of_pyshark(packets[index]) for index in range(len(packets))]
     finally:
-        packets.close()
+        with suppress(TSharkCrashException):
+            packets.close()
+        # Whatever close() has left: pyshark's __del__ would want to end it in a loop that is closed by then.
+        packets._running_processes.clear()  # noqa: SLF001 - pyshark has no other way.
         loop.close()
 
 
