@@ -190,8 +190,6 @@ def test_a_replay_says_the_same_each_time() -> None:
 )
 def test_everything_doubled_says_the_same(capture: Path) -> None:
     """Copies of a mirror port that the wire stage did not know for such."""
-    if capture.stat().st_size > 200_000:
-        pytest.skip("large, and of the same kind as the others")
     datagrams = [packet for packet in packets_of(capture)[0] if isinstance(packet, Datagram)]
 
     def said_of(times: int) -> list[Decoded]:
