@@ -77,6 +77,8 @@ class CallOffered(Sighting, frozen=True, kw_only=True):
     """The caller's half of `Session-ID` (RFC 7989), which a back-to-back agent passes on; empty when absent."""
     replaces: str = ""
     """The Call-ID that this call takes over (`Replaces`, RFC 3891) or joins (`Join`, RFC 3911); empty when none."""
+    partial: bool = False
+    """The INVITE was not seen: put together from what came later in the dialog, so parts may be missing or late."""
 
 
 class CallAnswered(Sighting, frozen=True, kw_only=True):

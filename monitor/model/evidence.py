@@ -18,6 +18,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The capture's file name (no folder), or the interface's name."""
     frame: int
     """Counts from 1 in that capture, as Wireshark's frame numbers do."""
+    reported_by: str = ""
+    """The IP address of the agent that reported the packet (HEP), whose clock and content can be forged; else empty."""
+    ambiguous: bool = False
+    """The bytes can be read in two ways, since copies of them differ: this is what one of the readings says."""
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True, tag=True):

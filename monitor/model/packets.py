@@ -39,6 +39,9 @@ class Datagram(NamedTuple):
     flow: Flow
     payload: bytes
     truncated: bool = False
+    reported_by: str = ""
+    """As in `Evidence`."""
+    ambiguous: bool = False
 
 
 class StreamData(NamedTuple):
@@ -49,6 +52,8 @@ class StreamData(NamedTuple):
     number: int
     flow: Flow
     payload: bytes
+    reported_by: str = ""
+    ambiguous: bool = False
 
 
 class StreamGap(NamedTuple):
@@ -75,7 +80,13 @@ Packet: TypeAlias = Datagram | StreamData | StreamGap | StreamEnd
 
 def evidence_of(seen: Frame | Packet) -> Evidence:
     """Where this frame or packet can be seen."""
-    return Evidence(capture=seen.capture, frame=seen.number)
+    match seen:
+        case Datagram() | StreamData():
+            return Evidence(
+                capture=seen.capture, frame=seen.number, reported_by=seen.reported_by, ambiguous=seen.ambiguous
+            )
+        case _:
+            return Evidence(capture=seen.capture, frame=seen.number)
 
 
 def source_of(flow: Flow) -> bytes:

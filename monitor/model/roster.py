@@ -84,6 +84,8 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
     """The IP address that the call came from: the trunk, proxy or endpoint."""
     by_bridge: bool = False
     """The bridge called this participant ("call me")."""
+    partial: bool = False
+    """Not seen from the start, but known from a roster or from later signalling: the true join was earlier."""
     demands_pin: bool = False
     """The invitation has a numeric PIN: that of the occurrence or, where none fits, that of the series."""
     slots: tuple[Slot, ...] = ()

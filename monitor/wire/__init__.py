@@ -149,7 +149,7 @@ class Wire:
                         self.counts["duplicates"] += 1
                         return _NOTHING
                     self.counts["datagrams"] += 1
-                    return (_datagram(Datagram, (at, capture, number, flow, payload, False)),)
+                    return (_datagram(Datagram, (at, capture, number, flow, payload, False, "", False)),)
                 if protocol == _TCP:
                     return self._open_segment(frame, mark, flow, 14 + total)
             elif kind[:2] == _VLAN and data[16:18] == _IPV4:

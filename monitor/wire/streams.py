@@ -137,7 +137,7 @@ class Streams:
                 return _NOTHING
             half.next += len(payload)
             self._counts["stream_bytes"] += len(payload)
-            return (_stream_data(StreamData, (*seen, flow, payload)),)
+            return (_stream_data(StreamData, (*seen, flow, payload, "", False)),)
         out: list[Given] = []
         self._place(half, segment, out)
         self._settle(half, out)
