@@ -18,7 +18,7 @@ from monitor.model.alerts import Alert, Coverage
 from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent, SignallingEvent
 from monitor.model.evidence import Nanoseconds
-from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person
+from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person, Secret
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.packets import Frame
@@ -87,6 +87,10 @@ class NoCalendar:
         """Nobody knows."""
         del meeting, digits
         return None
+
+    def named(self) -> Sequence[tuple[MeetingRef, tuple[Secret, ...]]]:
+        """None is."""
+        return ()
 
 
 class NoDirectory:

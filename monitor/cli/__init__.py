@@ -22,6 +22,7 @@ DONE, FAILED, USAGE, DAMAGED, ALERTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 COMMANDS = {
     "replay": "read captures: who was in which meeting, and who should not have been",
     "decode": "read captures: calls and keys only, no calendar needed",
+    "watch": "the daemon: watch a mirror port for months",
     "check": "check calendars, directories and policies before they are used",
     "explain": "why an alert fired, back to the frames",
     "rules": "the rules and what each means",
@@ -178,6 +179,10 @@ def _decode_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--policy", metavar="FILE", help="TOML file: access numbers and bridges of the site")
 
 
+def _watch_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", metavar="FILE", required=True, help="TOML file: interfaces, lists, state folder")
+
+
 def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help=".toml policy, .ics calendar, .vcf or .csv directory")
 
@@ -206,6 +211,7 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
 _OPTIONS = {
     "replay": _replay_options,
     "decode": _decode_options,
+    "watch": _watch_options,
     "check": _check_options,
     "explain": _explain_options,
     "rules": lambda _: None,

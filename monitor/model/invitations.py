@@ -6,7 +6,7 @@ separators), `sip:user@host`, `mailto:addr` (lower case).
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from hmac import compare_digest
+from hmac import compare_digest, digest
 from typing import Protocol
 
 import msgspec
@@ -28,6 +28,10 @@ class Secret:
     def matches(self, digits: str) -> bool:
         """Whether these are the digits, in constant time."""
         return compare_digest(self._digits.encode(), digits.encode())
+
+    def digest(self, key: bytes) -> bytes:
+        """HMAC-SHA-256 of the digits, for another process to compare with: as good as its key is secret."""
+        return digest(key, self._digits.encode(), "sha256")
 
     def __repr__(self) -> str:
         return f"Secret({len(self._digits)} digits)"
@@ -104,6 +108,10 @@ class Calendar(Protocol):
 
     def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
         """Whether these digits are the meeting's PIN; none when no invitation tells a PIN."""
+        ...
+
+    def named(self) -> Iterable[tuple[MeetingRef, tuple[Secret, ...]]]:
+        """Every name of a meeting, and the PINs that stand beside it: for whoever must know them elsewhere."""
         ...
 
 

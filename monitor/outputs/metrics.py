@@ -151,6 +151,26 @@ class Metrics:
                 case _:
                     pass
 
+    def restore(self, record: Record) -> None:
+        """Knows how things are by a record that was counted before: by an earlier life of this program."""
+        with self._lock:
+            joins, alerts = Counter(self._joins), Counter(self._alerts)
+            match record:
+                case Alert():
+                    self._count_alert(record)
+                case Joined():
+                    self._count_join(record)
+                case Left():
+                    self._present.pop(record.participant.id, None)
+                case _:
+                    pass
+            self._joins, self._alerts = joins, alerts
+
+    def forget_present(self) -> None:
+        """Whoever is in a meeting now will be told anew."""
+        with self._lock:
+            self._present.clear()
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -103,6 +103,12 @@ class Platforms:
             or at_bridge(sent_from)
         )
 
+    def renew(self, policy: Policy, access_numbers: Mapping[str, str]) -> None:
+        """From now on by this policy; calls that are being placed go on as they began."""
+        self._atlas = Atlas(policy, self.number_text, access_numbers)
+        self._addresses = Addresses(self._atlas, self._knows)
+        self._reader = None
+
     @property
     def catalog(self) -> tuple[Platform, ...]:
         """Every platform with what the policy adds: for people to read."""

@@ -4,7 +4,7 @@ Recurring meetings are counted out when somebody joins one, three days at a time
 end load as fast as a thousand single meetings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -110,6 +110,13 @@ class Invitations:
                     if any(pin.matches(digits) for pin in pins):
                         return True
         return False if told else None
+
+    def named(self) -> Iterator[tuple[MeetingRef, tuple[Secret, ...]]]:
+        """Every name of a meeting, and the PINs that stand beside it, in the order of the series' UIDs."""
+        for sites in self._named.values():
+            for named in sites.values():
+                for series in named:
+                    yield from series.refs
 
     def _with(self, meeting: MeetingRef) -> list[Series]:
         """Every series with this name, by UID, once."""

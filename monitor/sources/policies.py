@@ -47,14 +47,14 @@ def load_policy(path: Path, *, known_platforms: Collection[str] = ()) -> Policy:
         line = next(i for i, part in enumerate(text.split("\n"), 1) if any("\udc80" <= c <= "\udcff" for c in part))
         told.tell(line, "a character that is not UTF-8", "the file saved as UTF-8")
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    document, read = _parsed(text, told)
+    document, read = parsed(text, told)
     _Checks(lines_of(read), told, known_platforms).root(document)
     if told.problems:
         raise ConfigError(told.problems)
     return msgspec.convert(document, Policy)
 
 
-def _parsed(text: str, told: Mistakes) -> tuple[dict[str, Any], str]:
+def parsed(text: str, told: Mistakes) -> tuple[dict[str, Any], str]:
     """The document, and the text that it was read from: what TOML does not allow is told and left blank."""
     lines = text.replace("\r\n", "\n").split("\n")
     for _ in range(MAX_SYNTAX_ERRORS):

@@ -1,0 +1,35 @@
+"""`joinwatch watch`: the daemon on a mirror port, until it is told to end."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from monitor.cli import DONE, FAILED
+from monitor.cli.speech import say
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the configuration, open the interfaces, and keep everybody alive."""
+    from monitor.daemon.roles import capture_and_tree
+    from monitor.pipeline import load_expected
+    from monitor.sources.settings import load_settings
+
+    config = Path(options.config).absolute()
+    settings = load_settings(config)
+    # What is wrong with the lists is told now, by the one who was started, and not by a child in a log.
+    load_expected(
+        [Path(path) for path in settings.meetings],
+        [Path(path) for path in settings.directory],
+        Path(settings.policy) if settings.policy else None,
+    )
+    if sys.platform != "linux":
+        say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
+        return FAILED
+    from monitor.sources.live.ring import RingError
+
+    try:
+        capture_and_tree(settings, config)
+    except RingError as error:
+        say(str(error))
+        return FAILED
+    return DONE

@@ -1,0 +1,110 @@
+"""Events in, records out: the stages behind `platforms`, which can be made anew from what is remembered.
+
+Made anew they are at each start and whenever the lists change: the same events under the new lists. What was said is
+not said again; what is different now is.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from monitor.detections import Detections
+from monitor.meetings import Meetings
+from monitor.model.alerts import Coverage, Severity
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import Nanoseconds
+from monitor.model.roster import Joined, Left, RosterChange
+from monitor.pipeline import Expected, Record
+from monitor.platforms import Platforms
+
+
+class Correlator:
+    """Who is where and should not be, as the events have it so far."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.coverage = Coverage.OBSERVED
+        platforms = Platforms(expected.policy, number_text=expected.number_text, access_numbers=expected.access_numbers)
+        self._meetings = Meetings(
+            expected.calendar, expected.directory, expected.policy, expected.number_text, refs_of=platforms.refs_of
+        )
+        self._detections = Detections(expected.policy, coverage=lambda: self.coverage)
+        self.now: Nanoseconds = 0
+        """Packet time, which never goes back."""
+        self.present: dict[str, str] = {}
+        """Participants who are in a meeting, and their calls."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Totals since it was made."""
+        return {**self._meetings.counts, **self._detections.counts}
+
+    def feed(self, event: SignallingEvent) -> Iterator[Record]:
+        """What this event changes."""
+        yield from self.advance(event.at)
+        yield from self._judged(self._meetings.feed(event))
+
+    def advance(self, at: Nanoseconds) -> Iterator[Record]:
+        """What the passing of time changes."""
+        if at > self.now:
+            self.now = at
+        if self.now >= self._meetings.due:
+            yield from self._judged(self._meetings.advance(self.now))
+
+    def _judged(self, changes: Iterable[RosterChange]) -> Iterator[Record]:
+        for change in changes:
+            match change:
+                case Joined():
+                    self.present[change.participant.id] = change.participant.call
+                case Left():
+                    self.present.pop(change.participant.id, None)
+                case _:
+                    pass
+            yield change
+            yield from self._detections.judge(change)
+
+
+class Sayings:
+    """What was said, so that no restart and no change of lists says it twice."""
+
+    def __init__(self, said: dict[str, int]) -> None:
+        self._said = said
+        self._new: dict[str, tuple[Nanoseconds, int]] = {}
+
+    def is_new(self, said: dict[str, Any], at: Nanoseconds) -> bool:
+        """Whether this line of the journal must still be written; from then on it was."""
+        key, value = key_of(said)
+        if not key:
+            return True
+        if self._said.get(key, -1) >= value:
+            return False
+        self._said[key] = value
+        self._new[key] = (at, value)
+        return True
+
+    def unwritten(self) -> list[tuple[str, Nanoseconds, int]]:
+        """What memory does not know yet."""
+        rows = [(key, at, value) for key, (at, value) in self._new.items()]
+        self._new.clear()
+        return rows
+
+    def unwritten_again(self, rows: list[tuple[str, Nanoseconds, int]]) -> None:
+        """Memory could not take these now."""
+        for key, at, value in rows:
+            self._new.setdefault(key, (at, value))
+
+
+def key_of(said: dict[str, Any]) -> tuple[str, int]:
+    """A name for what a line of the journal says, and how much: more is news. No name for what may be said twice."""
+    match said:
+        case {"type": "alert", "id": str(name), "count": int(count), "severity": str(severity)}:
+            return f"alert {name}", count * 8 + Severity(severity).rank
+        case {"type": "join", "id": str(name), "verdict": verdict, "subject": subject}:
+            return f"join {name} {verdict} {subject}", 0
+        case {"type": "leave", "id": str(name)}:
+            return f"leave {name}", 0
+        case {"type": "oddity"}:
+            return "", 0
+        case _:
+            return blake2b(msgspec.json.encode(said), digest_size=12).hexdigest(), 0

@@ -1,0 +1,297 @@
+"""decode: frames out of the rings, signalling events out to serve; no file, no network, hardly a system call.
+
+One loop, no thread. A block of a ring is given back when everything in it was said; what serve has not taken is held,
+and when that grows too much, the rings are left to fill: then the kernel drops, and counts what it dropped.
+"""
+
+import gc
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from hmac import compare_digest, digest
+
+from monitor.daemon.channel import Channel, Closed, connected
+from monitor.daemon.messages import Alive, FromCapture, Lists, Received, Rings, Said, Taken, ToDecode, Traffic
+from monitor.daemon.page import Page
+from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
+from monitor.model.asks import Ask
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import SECOND, Evidence, Nanoseconds
+from monitor.model.invitations import Occurrence, Secret
+from monitor.model.meetings import MeetingRef
+from monitor.model.oddities import Oddity, Reason
+from monitor.model.packets import Frame
+from monitor.model.summary import CaptureReport
+from monitor.pipeline import Expected, NoDirectory, Signals
+from monitor.sources.live.ring import Ring
+
+MAX_UNTAKEN = 10_000
+"""Events that serve has not taken: then nothing more is read."""
+BATCH = 500
+"""Events in one message."""
+BEAT: Nanoseconds = SECOND // 2
+POLL_MILLISECONDS = 50
+
+
+class Known:
+    """The meetings of the calendars, as serve tells them: names, and digests of PINs."""
+
+    def __init__(self) -> None:
+        self._meetings: dict[str, list[tuple[str, frozenset[bytes] | None]]] = {}
+        self._key = b""
+
+    def learn(self, lists: Lists) -> None:
+        """From now on, these."""
+        self._key = lists.key
+        self._meetings = {}
+        for meeting in lists.meetings:
+            pins = None if meeting.pins is None else frozenset(meeting.pins)
+            self._meetings.setdefault(_name(meeting.ref), []).append((meeting.ref.site, pins))
+
+    def series_of(self, meeting: MeetingRef) -> Sequence[str]:
+        """A name for each series that has this meeting; only how many matters here."""
+        return tuple(site for site, _ in self._with(meeting))
+
+    def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
+        """Whether these digits are a PIN of the meeting; none when no invitation tells one."""
+        told = [pins for _, pins in self._with(meeting) if pins is not None]
+        if not told:
+            return None
+        name = digest(self._key, digits.encode(), "sha256")
+        return any(compare_digest(name, pin) for pins in told for pin in pins)
+
+    def named(self) -> Sequence[tuple[MeetingRef, tuple[Secret, ...]]]:
+        """Only serve has their PINs."""
+        return ()
+
+    def around(self, meeting: MeetingRef, at: Nanoseconds) -> Sequence[Occurrence]:
+        """Occurrences are for serve."""
+        del meeting, at
+        return ()
+
+    def _with(self, meeting: MeetingRef) -> list[tuple[str, frozenset[bytes] | None]]:
+        named = self._meetings.get(_name(meeting), ())
+        return [one for one in named if not one[0] or not meeting.site or one[0] == meeting.site]
+
+
+def _name(ref: MeetingRef) -> str:
+    return f"{ref.platform} {ref.kind} {ref.value}"
+
+
+class Wanted:
+    """What the packet filter of every ring lets through: the decoders' asks, and what they asked for later."""
+
+    def __init__(self, rings: Sequence[Ring]) -> None:
+        from monitor.decoders import ASKS
+        from monitor.sources.filters import Filters
+
+        self._filters = Filters(ASKS)
+        self._rings = rings
+
+    @property
+    def reports(self) -> Sequence[CaptureReport]:
+        """Live interfaces have no end to report at."""
+        return ()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames come block by block, from `Decode`."""
+        return iter(())
+
+    def widen(self, ask: Ask) -> None:
+        """Let this through as well, as soon as the kernel has the new filter."""
+        self._filters.widen(ask)
+        for ring in self._rings:
+            ring.attach(self._filters.program(ring.link) or ())
+
+
+class Decode:
+    """The loop of one decoder: `prepare`, then `run`."""
+
+    def __init__(self, capture: socket.socket, serve: socket.socket) -> None:
+        self._capture: Channel[FromCapture] = Channel(capture, FromCapture)
+        self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
+        self._name = f"{os.getpid()}-{time.time_ns():x}"
+        self._rings: list[Ring] = []
+        self._known = Known()
+        self._lists: Lists | None = None
+        self._signals: Signals
+        self._page: Page
+        self._left: tuple[int, int] | None = None
+        self._events: list[SignallingEvent | Oddity] = []
+        self._untaken: deque[tuple[int, int]] = deque()
+        """Messages that serve has not taken: number, events."""
+        self._held = 0
+        self._number = 0
+        self._frames = 0
+        self._seen: Nanoseconds = 0
+        self._received: dict[str, int] = {}
+        self._down: frozenset[str] = frozenset()
+        self._traffic: dict[str, Traffic] = {}
+        self._beaten: Nanoseconds = 0
+        self._poll = select.poll()
+
+    def prepare(self) -> None:
+        """Wait for the rings and the lists; what comes after needs no privilege at all."""
+        while not self._rings or self._lists is None:
+            ready, _, _ = select.select([self._capture.fileno(), self._serve.fileno()], [], [])
+            self._listen_to(ready)
+        self._poll.register(self._serve, select.POLLIN)
+        self._poll.register(self._capture, select.POLLIN)
+        for ring in self._rings:
+            self._poll.register(ring, select.POLLIN)
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+
+    @property
+    def sending(self) -> tuple[int, ...]:
+        """Where it writes to: the other two, and its words to whoever reads the log."""
+        return (2, self._capture.fileno(), self._serve.fileno())
+
+    def run(self) -> None:
+        """Until capture or serve is gone."""
+        while True:
+            busy = False
+            if self._held < MAX_UNTAKEN:
+                for place, ring in enumerate(self._rings):
+                    busy = self._read(place, ring) or busy
+            self._say()
+            self._beat(idle=not busy)
+            self._listen_to([descriptor for descriptor, _ in self._poll.poll(0 if busy else POLL_MILLISECONDS)])
+            self._serve.flush()
+
+    def _read(self, place: int, ring: Ring) -> bool:
+        """One block of a ring, if one is ready."""
+        frames = ring.take()
+        if not frames:
+            return False
+        page, signals = self._page, self._signals
+        if self._left is not None and self._left[0] == place:
+            self._inherit(frames[self._left[1]] if self._left[1] < len(frames) else None)
+        for index, frame in enumerate(frames):
+            page.begin(place, index)
+            if page.suspicious and page.is_quarantined(frame.data):
+                continue
+            found = signals.events_of(frame)
+            if found:
+                self._events += found
+        page.end()
+        ring.give_back()
+        self._frames += len(frames)
+        self._seen = max(self._seen, frames[-1].at)
+        return True
+
+    def _inherit(self, frame: Frame | None) -> None:
+        """The decoder before died on this frame."""
+        self._left = None
+        if frame is None:
+            return
+        name = self._page.accuse(frame.data)
+        left_alone = self._page.is_quarantined(frame.data)
+        self._events.append(
+            Oddity(
+                at=frame.at,
+                evidence=Evidence(capture=frame.capture, frame=frame.number),
+                protocol="decoder",
+                reason=Reason.UNSUPPORTED,
+                what=f"a decoder died of a frame of {len(frame.data)} bytes, SHA-256 {name[:16]}"
+                + ("; it is left alone from now on" if left_alone else ""),
+            )
+        )
+
+    def _say(self) -> None:
+        """Hand over what was found."""
+        while self._events:
+            batch, self._events = tuple(self._events[:BATCH]), self._events[BATCH:]
+            self._number += 1
+            self._held += len(batch)
+            self._untaken.append((self._number, len(batch)))
+            self._serve.send(Said(decoder=self._name, number=self._number, now=self._seen, events=batch))
+
+    def _beat(self, *, idle: bool) -> None:
+        """Signs of life to both sides. With nothing left to read, packet time is the time."""
+        now = time.time_ns()
+        if idle:
+            self._seen = max(self._seen, now - SECOND // 10) if abs(now - self._seen) < 3600 * SECOND else now
+        if abs(now - self._beaten) < BEAT:
+            return
+        self._beaten = now
+        self._capture.send(Alive(frames=self._frames))
+        counts = {**self._signals.wire.counts, **self._signals.decoders.counts, **self._signals.platforms.counts}
+        for ring in self._rings:
+            self._count(ring)
+        self._serve.send(Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=dict(self._traffic)))
+
+    def _count(self, ring: Ring) -> None:
+        before = self._traffic.get(ring.interface, Traffic(received=0, dropped=0, taken=0))
+        statistics = ring.statistics()
+        self._traffic[ring.interface] = Traffic(
+            received=self._received.get(ring.interface, 0),
+            dropped=before.dropped + statistics.dropped,
+            taken=ring.number,
+            up=ring.interface not in self._down,
+        )
+
+    def _listen_to(self, ready: Sequence[int]) -> None:
+        messages: list[FromCapture | ToDecode] = []
+        if self._capture.fileno() in ready:
+            messages += self._capture.receive()
+        if self._serve.fileno() in ready:
+            messages += self._serve.receive()
+        for message in messages:
+            match message:
+                case Rings():
+                    self._open(message)
+                case Received():
+                    self._received, self._down = message.packets, frozenset(message.down)
+                case Lists():
+                    self._learn(message)
+                case Taken():
+                    while self._untaken and self._untaken[0][0] <= message.number:
+                        self._held -= self._untaken.popleft()[1]
+
+    def _open(self, rings: Rings) -> None:
+        came = [self._capture.descriptors.popleft() for _ in range(len(rings.rings) + 1)]
+        for told, descriptor in zip(rings.rings, came, strict=False):
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=descriptor)
+            self._rings.append(Ring(sock, told.interface, told.size, told.block))
+        self._page = Page(came[-1])
+        self._left = self._page.left
+
+    def _learn(self, lists: Lists) -> None:
+        """The first lists make the stages; later ones change what they know."""
+        self._known.learn(lists)
+        if self._lists is None:
+            self._signals = Signals(Wanted(self._rings), expected_of(lists, self._known))
+        elif (lists.policy, lists.access_numbers) != (self._lists.policy, self._lists.access_numbers):
+            self._signals.platforms.renew(lists.policy, lists.access_numbers)
+        self._lists = lists
+
+
+def expected_of(lists: Lists, known: Known) -> Expected:
+    """What the stages up to `platforms` ask."""
+    from monitor.sources.numbers import number_text_for
+
+    return Expected(
+        policy=lists.policy,
+        calendar=known,
+        directory=NoDirectory(),
+        number_text=number_text_for(lists.policy.country_code),
+        access_numbers=lists.access_numbers,
+    )
+
+
+def run(capture: str, serve: str) -> int:
+    """The process, from its start to its end: 0 when the others are gone, else it dies as it must."""
+    leave_no_core()
+    drop_capabilities()
+    decode = Decode(connected(capture), connected(serve))
+    try:
+        decode.prepare()
+        confine(READING, sending=decode.sending)
+        decode.run()
+    except Closed:
+        return 0
+    return 1

@@ -1,0 +1,146 @@
+"""What the daemon must not forget when it dies: the signalling events of late, and what was said of them.
+
+One SQLite file. Events are the state: fed anew, in their order, to fresh stages, they give the same rosters and the
+same alerts, whatever version of the stages reads them; what was said before is then not said again. They hold no
+secrets: `platforms` has taken those out.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import HOUR, MINUTE, Nanoseconds
+
+VERSION = 1
+KEPT: Nanoseconds = 26 * HOUR
+"""Events are kept so long: the longest window of a rule, and more. Those of calls that go on are kept longer."""
+MAX_EVENTS = 2_000_000
+"""Then the oldest go, whatever they are."""
+PRUNED: Nanoseconds = 10 * MINUTE
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, name BLOB NOT NULL UNIQUE, call TEXT NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS event_at ON event (at);
+CREATE TABLE IF NOT EXISTS said (key TEXT PRIMARY KEY, at INTEGER NOT NULL, value INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+class Memory:
+    """The state file."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens it, or begins it anew where it is none: the broken one is put aside, never thrown away."""
+        self.path = path
+        self.begun_anew = ""
+        """Why the file that was there could not be used; empty when it could, or there was none."""
+        try:
+            self._base = self._opened()
+        except sqlite3.DatabaseError as error:
+            aside = path.with_name(path.name + ".broken")
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+            self.begun_anew = str(error)
+            self._base = self._opened()
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
+        self._pruned: Nanoseconds = 0
+        self.counts = {"memory_evicted": 0, "memory_unreadable": 0}
+
+    def _opened(self) -> sqlite3.Connection:
+        base = sqlite3.connect(self.path, isolation_level=None)
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.executescript(_SCHEMA)
+        found = base.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
+        if found is not None and int(found[0]) > VERSION:
+            raise sqlite3.DatabaseError(f"it was written by a newer joinwatch (version {found[0]} of the file)")
+        base.execute("INSERT OR REPLACE INTO fact VALUES ('version', ?)", (str(VERSION),))
+        return base
+
+    def add(self, events: Iterable[SignallingEvent]) -> list[SignallingEvent]:
+        """Remember these, in one write; those of them that are new. Raises `sqlite3.Error` when the disk is full."""
+        new: list[SignallingEvent] = []
+        base = self._base
+        base.execute("BEGIN")
+        try:
+            for event in events:
+                body = self._encoder.encode(event)
+                name = blake2b(body, digest_size=16).digest()
+                row = (event.at, name, event.call, body)
+                if base.execute("INSERT OR IGNORE INTO event (at, name, call, body) VALUES (?, ?, ?, ?)", row).rowcount:
+                    new.append(event)
+            base.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                base.execute("ROLLBACK")
+            raise
+        return new
+
+    def events(self) -> Iterator[SignallingEvent]:
+        """Everything remembered, in the order in which it came."""
+        for (body,) in self._base.execute("SELECT body FROM event ORDER BY number"):
+            try:
+                yield self._decoder.decode(body)
+            except msgspec.MsgspecError:
+                self.counts["memory_unreadable"] += 1
+
+    def said(self) -> dict[str, int]:
+        """What was said, by its key."""
+        return dict(self._base.execute("SELECT key, value FROM said"))
+
+    def say(self, rows: Iterable[tuple[str, Nanoseconds, int]], journal: str) -> None:
+        """Remember that these were said, and how far the journal is."""
+        base = self._base
+        base.execute("BEGIN")
+        try:
+            base.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", rows)
+            base.execute("INSERT OR REPLACE INTO fact VALUES ('journal', ?)", (journal,))
+            base.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                base.execute("ROLLBACK")
+            raise
+
+    def fact(self, name: str) -> str:
+        """Something written down by its name; empty when it never was."""
+        found = self._base.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def prune(self, now: Nanoseconds, open_calls: Iterable[str]) -> None:
+        """Forget what is old, except of calls that go on; called often, does it now and then."""
+        if abs(now - self._pruned) < PRUNED:
+            return
+        self._pruned = now
+        base = self._base
+        base.execute("CREATE TEMP TABLE IF NOT EXISTS going_on (call TEXT PRIMARY KEY)")
+        base.execute("BEGIN")
+        base.execute("DELETE FROM going_on")
+        base.executemany("INSERT OR IGNORE INTO going_on VALUES (?)", ((call,) for call in open_calls))
+        base.execute("DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - KEPT,))
+        base.execute("DELETE FROM said WHERE at < ?", (now - 2 * KEPT,))
+        (held,) = base.execute("SELECT count(*) FROM event").fetchone()
+        if held > MAX_EVENTS:
+            self.counts["memory_evicted"] += held - MAX_EVENTS
+            oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
+            base.execute(f"DELETE FROM event WHERE number IN ({oldest})", (held - MAX_EVENTS,))  # noqa: S608
+        base.execute("COMMIT")
+
+    def close(self) -> None:
+        """Everything is in one file then."""
+        self._base.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,95 @@
+"""What the daemon's processes say to each other. Nothing here holds a PIN, nor anything that is not meant to leave."""
+
+import msgspec
+
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import Nanoseconds
+from monitor.model.meetings import MeetingRef
+from monitor.model.oddities import Oddity
+from monitor.model.policy import Policy
+
+
+class RingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """One ring that a decoder shall read."""
+
+    interface: str
+    size: int
+    block: int
+
+
+class Rings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """capture → decode: the rings to read, whose sockets come along, and behind them the page of progress."""
+
+    rings: tuple[RingTold, ...]
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """capture → decode: what the interfaces say that they received, ever."""
+
+    packets: dict[str, int]
+    down: tuple[str, ...] = ()
+    """Interfaces that are not up."""
+
+
+FromCapture = Rings | Received
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """decode → capture: a sign of life, at least once a second."""
+
+    frames: int
+
+
+class Meeting(msgspec.Struct, frozen=True, kw_only=True):
+    """One meeting of the calendars, as far as a decoder must know it."""
+
+    ref: MeetingRef
+    pins: tuple[bytes, ...] | None = None
+    """Keyed digests of its PINs; none when no invitation tells a PIN."""
+
+
+class Lists(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """serve → decode: what may be a meeting here, and which keys are its PIN."""
+
+    policy: Policy
+    access_numbers: dict[str, str]
+    meetings: tuple[Meeting, ...]
+    key: bytes
+    """Of the digests: made anew by each serve."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """serve → decode: everything up to this number is in memory, and need not be sent again."""
+
+    number: int
+
+
+ToDecode = Lists | Taken
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the packets of one interface, since the daemon began. received = filtered + dropped + taken."""
+
+    received: int
+    """By the interface's own count."""
+    dropped: int
+    """By the kernel: the ring was full."""
+    taken: int
+    up: bool = True
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """decode → serve: what was on the wire, and how far packet time is."""
+
+    decoder: str
+    """A name for one life of one decoder: numbers begin anew with it."""
+    number: int
+    """Counts the messages that hold events, from 1; 0 for one without."""
+    now: Nanoseconds
+    events: tuple[SignallingEvent | Oddity, ...] = ()
+    counts: dict[str, int] | None = None
+    """All totals, now and then."""
+    traffic: dict[str, Traffic] | None = None
+
+
+FromDecode = Said

@@ -1,0 +1,72 @@
+"""How far a decoder is, in memory that outlives it: so that the next one knows which frame killed it.
+
+The page belongs to capture, which never reads it; a decoder notes on it which frame it looks into. A frame that has
+killed two decoders is left alone by the third.
+"""
+
+import mmap
+import os
+from hashlib import sha256
+from struct import Struct
+
+PAGE_BYTES = 4096
+MAX_SUSPECTS = 64
+"""Frames that killed somebody; the oldest is forgotten first."""
+PATIENCE = 2
+"""Deaths on one frame before it is left alone."""
+
+_place = Struct("=II")  # ring, place in its block from 1; 0 when nothing is looked into
+_count = Struct("=I")
+_suspect = Struct("=32sI")  # digest, deaths
+_COUNT_AT, _SUSPECTS_AT = 16, 32
+
+
+class Page:
+    """Shared memory of one decoder after the other."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._map = mmap.mmap(descriptor, PAGE_BYTES)
+        self._suspects = self._read()
+        self.suspicious = bool(self._suspects)
+        """Whether frames must be compared with those that killed somebody."""
+
+    @staticmethod
+    def made() -> int:
+        """A new page, by its descriptor."""
+        descriptor = os.memfd_create("joinwatch-progress")
+        os.ftruncate(descriptor, PAGE_BYTES)
+        return descriptor
+
+    def begin(self, ring: int, place: int) -> None:
+        """The frame at this place in the ring's block is looked into from now on. Once a frame: nothing dear."""
+        _place.pack_into(self._map, 0, ring, place + 1)
+
+    def end(self) -> None:
+        """Nothing is looked into."""
+        _place.pack_into(self._map, 0, 0, 0)
+
+    @property
+    def left(self) -> tuple[int, int] | None:
+        """Ring and place of the frame that the decoder before died on."""
+        ring, place = _place.unpack_from(self._map, 0)
+        return (ring, place - 1) if place else None
+
+    def accuse(self, frame: bytes) -> str:
+        """Count a death on this frame; the frame's name, a digest."""
+        name = sha256(frame).digest()
+        self._suspects[name] = self._suspects.pop(name, 0) + 1
+        self._suspects = dict(list(self._suspects.items())[-MAX_SUSPECTS:])
+        for at, (known, deaths) in enumerate(self._suspects.items()):
+            _suspect.pack_into(self._map, _SUSPECTS_AT + at * _suspect.size, known, deaths)
+        _count.pack_into(self._map, _COUNT_AT, len(self._suspects))
+        self.suspicious = True
+        return name.hex()
+
+    def is_quarantined(self, frame: bytes) -> bool:
+        """Whether this very frame has killed too many."""
+        return self._suspects.get(sha256(frame).digest(), 0) >= PATIENCE
+
+    def _read(self) -> dict[bytes, int]:
+        (count,) = _count.unpack_from(self._map, _COUNT_AT)
+        places = (_SUSPECTS_AT + at * _suspect.size for at in range(min(count, MAX_SUSPECTS)))
+        return dict(_suspect.unpack_from(self._map, place) for place in places)

@@ -1,0 +1,107 @@
+"""The three roles as processes, from their first line to their last."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor.daemon import decode
+from monitor.daemon.privileges import become, die_with_parent, drop_capabilities, leave_no_core
+from monitor.model.problems import ConfigError
+from monitor.model.settings import Settings
+
+CAPTURE_SOCKET, EVENTS_SOCKET = "capture.sock", "events.sock"
+
+
+def say(text: str) -> None:
+    """One line for the log; never anything from the wire."""
+    print(f"joinwatch: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def capture_and_tree(settings: Settings, config: Path) -> int:
+    """The whole tree: rings opened, privileges dropped, branches grown. Raises `RingError`."""
+    from monitor.daemon.capture import Capture
+    from monitor.daemon.tree import Branch, command_of, grow
+
+    runtime = Path(settings.runtime)
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
+    ring_bytes = settings.capture.ring_mebibytes * 1024 * 1024
+    capture_at, events_at = str(runtime / CAPTURE_SOCKET), str(runtime / EVENTS_SOCKET)
+    capture = Capture(
+        settings.capture.interfaces, capture_at, ring_bytes=ring_bytes, promiscuous=settings.capture.promiscuous
+    )
+    leave_no_core()
+    if settings.user is not None:
+        import pwd
+
+        entry = pwd.getpwnam(settings.user)
+        for place in (runtime, Path(settings.state), Path(capture_at)):
+            os.chown(place, entry.pw_uid, entry.pw_gid)
+        become(entry.pw_uid, entry.pw_gid)
+    drop_capabilities()
+    say(f"capturing on {', '.join(settings.capture.interfaces)}")
+    branches = [
+        Branch("serve", command_of("serve", str(config))),
+        Branch("decode", command_of("decode", capture_at, events_at)),
+    ]
+    grow(capture, branches, say)
+    return 0
+
+
+def serve(config: Path) -> int:
+    """Correlate, remember, tell; until ended."""
+    from monitor.daemon.serve import Serve
+    from monitor.detections import rule_infos
+    from monitor.outputs.metrics import Metrics
+    from monitor.pipeline import load_expected
+    from monitor.platforms import known_platforms
+    from monitor.sources.settings import load_settings
+
+    settings = load_settings(config)
+    leave_no_core()
+    drop_capabilities()
+    metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
+
+    def load():  # type: ignore[no-untyped-def]
+        return load_expected(
+            [Path(path) for path in settings.meetings],
+            [Path(path) for path in settings.directory],
+            Path(settings.policy) if settings.policy else None,
+        )
+
+    events_at = str(Path(settings.runtime) / EVENTS_SOCKET)
+    served = Serve(events_at, Path(settings.state), load, metrics)
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    host, _, port = settings.serve.listen.rpartition(":")
+    with metrics.serving(host.strip("[]"), int(port)):
+        while not ended:
+            served.step()
+        served.close()
+    return 0
+
+
+def main(words: Sequence[str]) -> int:
+    """`decode CAPTURE-SOCKET EVENTS-SOCKET`, or `serve CONFIG`."""
+    die_with_parent()
+    match words:
+        case ["decode", capture, events]:
+            return decode.run(capture, events)
+        case ["serve", config]:
+            try:
+                return serve(Path(config))
+            except ConfigError as error:
+                for problem in error.problems:
+                    say(f"{problem.file}:{problem.line}: {problem.found}; expected {problem.expected}")
+                return 2
+        case _:
+            say("these are joinwatch's inner processes; `joinwatch watch` starts them")
+            return 2

@@ -1,0 +1,198 @@
+"""serve: what decoders say comes in; memory, journal and metrics go out. It never sees a packet.
+
+Order is everything for whoever may die at any moment. An event is in memory before it is judged, and only then told to
+be taken; a record is in the journal before memory says that it is. So what was not taken is sent again, what was not
+said is said, and what the journal has is never said twice.
+"""
+
+import select
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from secrets import token_bytes
+
+from monitor.daemon.channel import Channel, Closed, listening
+from monitor.daemon.correlate import Correlator, Sayings
+from monitor.daemon.ledger import Ledger, Place
+from monitor.daemon.memory import Memory
+from monitor.daemon.messages import FromDecode, Lists, Meeting, Said, Taken, Traffic
+from monitor.model.alerts import Alert
+from monitor.model.calls import SignallingEvent
+from monitor.model.meetings import MeetingRef
+from monitor.model.oddities import Oddity
+from monitor.model.summary import Summary
+from monitor.outputs.metrics import Metrics
+from monitor.outputs.records import KINDS, moment_of, object_of
+from monitor.pipeline import Expected, Record
+
+STEP_SECONDS = 0.05
+MAX_DECODERS = 64
+
+
+class Serve:
+    """The loop of serve."""
+
+    def __init__(self, socket_path: str, state: Path, load: Callable[[], Expected], metrics: Metrics) -> None:
+        """`load` reads the lists; raises `ConfigError`."""
+        self._load = load
+        self.metrics = metrics
+        self.memory = Memory(state / "memory.db")
+        self.ledger = Ledger(state / "journal")
+        self.sayings = Sayings(self.memory.said())
+        for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
+            self.sayings.is_new(said, time.time_ns())
+        self.expected = load()
+        self._key = token_bytes(32)
+        self._lists = self._lists_of(self.expected)
+        self._listener = listening(socket_path)
+        self._decoders: list[Channel[FromDecode]] = []
+        self._waiting: dict[Channel[FromDecode], deque[Said]] = {}
+        """Messages that could not be remembered yet."""
+        self._urgent = False
+        self._counts: dict[str, dict[str, int]] = {}
+        self.traffic: dict[str, Traffic] = {}
+        self.trouble = ""
+        """Why nothing can be written down at the moment; empty when all is well."""
+        self.heard = 0.0
+        """When a decoder last said something (monotonic)."""
+        self.correlator = Correlator(self.expected)
+        self._rebuild()
+
+    def step(self, seconds: float = STEP_SECONDS) -> None:
+        """Wait for something to do, at most so long, and do it."""
+        by_descriptor = {decoder.fileno(): decoder for decoder in self._decoders}
+        for ready in select.select([self._listener.fileno(), *by_descriptor], [], [], seconds)[0]:
+            if ready in by_descriptor:
+                self._hear(by_descriptor[ready])
+            else:
+                self._welcome()
+        self._write_down()
+
+    def reload(self) -> None:
+        """Take the lists as they are on disk now; what they change is said. `ConfigError`, and nothing has changed."""
+        self.expected = self._load()
+        self._lists = self._lists_of(self.expected)
+        self._rebuild()
+        for decoder in self._decoders:
+            decoder.send(self._lists)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Totals of everybody."""
+        merged: dict[str, int] = {}
+        for counts in self._counts.values():
+            for name, count in counts.items():
+                merged[name] = merged.get(name, 0) + count
+        return {**merged, **self.correlator.counts, **self.memory.counts}
+
+    def close(self) -> None:
+        """The last words."""
+        self._write_down()
+        self.ledger.close()
+        self.memory.close()
+        self._listener.close()
+
+    def _rebuild(self) -> None:
+        """The stages anew, from all that is remembered, under the lists of now."""
+        self.metrics.forget_present()
+        self.correlator = Correlator(self.expected)
+        self._judge(self.memory.events())
+        self._write_down()
+
+    def _welcome(self) -> None:
+        sock, _ = self._listener.accept()
+        if len(self._decoders) >= MAX_DECODERS:
+            sock.close()
+            return
+        decoder: Channel[FromDecode] = Channel(sock, FromDecode)
+        self._decoders.append(decoder)
+        decoder.send(self._lists)
+
+    def _hear(self, decoder: Channel[FromDecode]) -> None:
+        try:
+            for message in decoder.receive():
+                self._take(decoder, message)
+        except Closed:
+            decoder.close()
+            self._decoders.remove(decoder)
+            self._waiting.pop(decoder, None)
+
+    def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
+        self.heard = time.monotonic()
+        if said.number and not self._remember(decoder, said):
+            return
+        for record in self.correlator.advance(said.now):
+            self._tell(record)
+        if said.counts is not None:
+            self._counts[said.decoder] = said.counts
+        if said.traffic is not None:
+            self.traffic = said.traffic
+            self.metrics.write(Summary(at=self.correlator.now, captures=(), counts=self.counts))
+
+    def _remember(self, decoder: Channel[FromDecode], said: Said) -> bool:
+        """Events into memory, then through the stages; those that cannot be kept now wait, and so does their sender."""
+        waiting = self._waiting.setdefault(decoder, deque())
+        waiting.append(said)
+        while waiting:
+            first = waiting[0]
+            try:
+                new = self.memory.add(event for event in first.events if not isinstance(event, Oddity))
+            except sqlite3.Error as error:
+                self.trouble = str(error)
+                return False
+            waiting.popleft()
+            self._judge(new)
+            for oddity in first.events:
+                if isinstance(oddity, Oddity):
+                    self._tell(oddity)
+            decoder.send(Taken(number=first.number))
+        self.trouble = ""
+        return True
+
+    def _judge(self, events: Iterable[SignallingEvent]) -> None:
+        for event in events:
+            for record in self.correlator.feed(event):
+                self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        """The record to everybody, unless it was said before: then only to who must know how things are."""
+        said = object_of(record, self.correlator.now) if isinstance(record, KINDS["replay"]) else None
+        if said is None or self.sayings.is_new(said, moment_of(record)):
+            if said is not None:
+                self.ledger.write(said)
+                self._urgent = self._urgent or isinstance(record, Alert)
+            self.metrics.write(record)
+        else:
+            self.metrics.restore(record)
+
+    def _write_down(self) -> None:
+        """The journal first, then that it has it. An alert is on the disk itself."""
+        if not self.ledger.flush(durable=self._urgent):
+            self.trouble = self.ledger.trouble
+            return
+        self._urgent = False
+        rows = self.sayings.unwritten()
+        try:
+            if rows:
+                self.memory.say(rows, str(self.ledger.place))
+            self.memory.prune(self.correlator.now, self.correlator.present.values())
+        except sqlite3.Error as error:
+            self.sayings.unwritten_again(rows)
+            self.trouble = str(error)
+
+    def _lists_of(self, expected: Expected) -> Lists:
+        named: dict[MeetingRef, set[bytes] | None] = {}
+        for ref, pins in expected.calendar.named():
+            known = named.setdefault(ref, None)
+            if pins:
+                named[ref] = (known or set()) | {pin.digest(self._key) for pin in pins}
+        return Lists(
+            policy=expected.policy,
+            access_numbers=dict(expected.access_numbers),
+            meetings=tuple(
+                Meeting(ref=ref, pins=None if pins is None else tuple(sorted(pins))) for ref, pins in named.items()
+            ),
+            key=self._key,
+        )

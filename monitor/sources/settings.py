@@ -1,0 +1,72 @@
+"""The daemon's configuration file: TOML in, `Settings` out, or every mistake in it with its line."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monitor.model.problems import ConfigError
+from monitor.model.settings import Settings
+from monitor.sources.contentlines import Mistakes, quoted, raw_of
+from monitor.sources.policies import parsed
+from monitor.sources.tomllines import Key, lines_of
+
+PATHS = ("meetings", "directory", "policy", "state", "runtime", "web_config")
+"""Keys whose values are paths, seen from the file's own folder."""
+
+
+def load_settings(path: Path) -> Settings:
+    """The configuration in this file; `ConfigError` with every mistake."""
+    told = Mistakes(path)
+    raw = raw_of(path, told, "a configuration in TOML", empty=True)
+    text = raw.decode("utf-8", "replace") if raw is not None else ""
+    document, read = parsed(text, told)
+    lines = lines_of(read)
+
+    def tell(key: Key, found: str, expected: str) -> None:
+        while key and key not in lines:
+            key = key[:-1]
+        told.tell(lines.get(key, 0), found, expected)
+
+    checked = _table((), document, Settings, path.parent, tell)
+    if not told.problems and not checked.get("capture", {}).get("interfaces"):
+        tell(("capture",), "no interface", '[capture] with interfaces = ["eth1"]')
+    if told.problems:
+        raise ConfigError(told.problems)
+    return msgspec.convert(checked, Settings)
+
+
+def _table(
+    key: Key, table: Mapping[str, Any], kind: type[msgspec.Struct], folder: Path, tell: Callable[[Key, str, str], None]
+) -> dict[str, Any]:
+    """The table with its paths made whole; what is wrong in it is told and left out."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    good: dict[str, Any] = {}
+    for name, value in table.items():
+        here = (*key, name)
+        if name not in fields:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, fields, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            tell(here, f"unknown key {quoted(name)}", f"one of {', '.join(fields)}{meant}")
+        elif isinstance(fields[name], type) and issubclass(fields[name], msgspec.Struct):
+            if isinstance(value, dict):
+                good[name] = _table(here, value, fields[name], folder, tell)
+            else:
+                tell(here, f"{name} = {quoted(str(value))}", "a table")
+        else:
+            try:
+                good[name] = msgspec.convert(_paths(name, value, folder), fields[name])
+            except msgspec.ValidationError as error:
+                tell(here, f"{name} = {quoted(str(value))}", str(error).removeprefix("Expected ").lower())
+    return good
+
+
+def _paths(name: str, value: Any, folder: Path) -> Any:
+    if name not in PATHS:
+        return value
+    if isinstance(value, list):
+        return [_paths(name, one, folder) for one in value]
+    return str(folder / value) if isinstance(value, str) else value
