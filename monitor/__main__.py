@@ -1,4 +1,4 @@
-"""`python -m monitor` is `joinwatch`."""
+"""`python -m monitor`: the same as `joinwatch`."""
 
 import sys
 
