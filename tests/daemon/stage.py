@@ -1,4 +1,4 @@
-"""A stage for the daemon: a mirror port made of a veth pair, lists of today, calls of this minute, and the program itself.
+"""A stage for the daemon: a mirror port made of a veth pair, lists of today, calls of now, and the program itself.
 
 Everything is this test's own: interfaces, folders, ports, processes.
 """
