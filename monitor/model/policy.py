@@ -21,6 +21,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Addresses or networks whose P-Asserted-Identity counts."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose X-Forwarded-For counts."""
+    hep_senders: tuple[str, ...] | None = None
+    """Addresses or networks of the capture agents whose reports (HEP) are read. Without it a replay reads the reports
+    of all, for somebody chose the capture, but never trusts them; the listener does not start."""
     web_front_ends: tuple[str, ...] = ()
     recorders: tuple[str, ...] = ()
     external_trunks: tuple[str, ...] = ()

@@ -209,7 +209,7 @@ class _Checks:
         expected = "an IP address or network such as 192.0.2.10 or 192.0.2.0/24"
         self._each(key, value, _is_network, expected, _network_meant)
 
-    trusted_trunks = trusted_proxies = web_front_ends = recorders = external_trunks = networks
+    trusted_trunks = trusted_proxies = web_front_ends = recorders = external_trunks = hep_senders = networks
 
     def internal_numbers(self, key: Key, value: Any) -> None:
         """Prefixes in E.164."""
