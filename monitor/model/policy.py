@@ -2,6 +2,7 @@
 
 import msgspec
 
+from monitor.model.limits import Limits
 from monitor.model.meetings import Method
 
 
@@ -71,6 +72,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     platforms: dict[str, PlatformPolicy] = {}
     site: Site = Site()
     rules: Thresholds = Thresholds()
+    limits: Limits = Limits()
 
     def rank_of(self, classification: str) -> int:
         """Where a marking stands, low to high; -1 for one that the list does not have."""
