@@ -51,6 +51,7 @@ PROTOCOLS = (
     "ip",
     "udp",
     "tcp",
+    "hep",
     "sip",
     "sdp",
     "rtp",

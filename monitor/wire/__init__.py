@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import TypeAlias
 
+from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
-from monitor.wire import duplicates, fragments, streams
+from monitor.wire import agents, duplicates, fragments, hep, streams
+from monitor.wire.agents import Agents, Widen
 from monitor.wire.duplicates import Duplicates
 from monitor.wire.envelope import ERSPAN, ERSPAN_I, ETHERNET, IPV4, IPV6, MPLS, Envelope
 from monitor.wire.erspan import erspan, erspan_i
@@ -19,6 +21,7 @@ from monitor.wire.fragments import Fragments
 from monitor.wire.geneve import geneve
 from monitor.wire.gre import gre
 from monitor.wire.gtp import gtp
+from monitor.wire.hep import Key
 from monitor.wire.ip import IpPacket, ipv4_of, ipv6_of
 from monitor.wire.link import cooked, cooked2, ethernet, loopback, raw, raw_ipv4, raw_ipv6
 from monitor.wire.mpls import mpls
@@ -103,17 +106,23 @@ COUNTS = (
     *sorted(set(COUNTED.values())),
     *fragments.COUNTS,
     *streams.COUNTS,
+    *agents.COUNTS,
 )
+
+ASKS: tuple[Ask, ...] = (hep.ASK,)
+"""What `wire` itself wants of the packet filter, beside the tunnels that always pass."""
 
 TICK: Nanoseconds = max(streams.SKEW, duplicates.WINDOW)
 _BACK: Nanoseconds = -SECOND  # Frames in a little disorder do not turn the clock back.
 _TCP, _UDP = 6, 17
 _NOTHING: Sequence[Packet | Oddity] = ()
 # Of an Ethernet frame: EtherType with IP version and header length, total length, identification, fragment field,
-# protocol, addresses with ports, UDP length.
-_PLAIN = Struct("!12x3sxH2sHxB2x12sH").unpack_from
+# protocol, addresses with ports, UDP length, first byte of what UDP carries.
+_PLAIN = Struct("!12x3sxH2sHxB2x12sH2xB").unpack_from
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
-_PORT_HEADS = frozenset(port[0] for port in PORTS)  # One byte rules out nearly all at a third of the cost of two.
+_LONG_WAY = PORTS.keys() | {port.to_bytes(2, "big") for port in hep.PORTS}
+_HEP = hep.MAGIC[0]  # Neither RTP nor a usual method of SIP begins with it.
+_PORT_HEADS = frozenset(port[0] for port in _LONG_WAY)  # One byte rules out nearly all at a third of the cost of two.
 _IPV4, _VLAN = b"\x08\x00", b"\x81\x00"
 _datagram = tuple.__new__  # A named tuple's own constructor costs 0.1 µs more.
 
@@ -123,11 +132,15 @@ Given: TypeAlias = Packet | Oddity
 class Wire:
     """Everything between a frame and the bytes that one endpoint sent to another."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, hep_senders: Sequence[str] | None = None, hep_key: Key | None = None, widen: Widen | None = None
+    ) -> None:
+        """`hep_senders` may report what they saw, and without it everybody; `widen` asks the packet filter for more."""
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
         self._duplicates = Duplicates()
         self._fragments = Fragments(self.counts)
         self._streams = Streams(self.counts)
+        self._agents = Agents(self.counts, hep_senders, hep_key, widen)
         self._ticked: Nanoseconds = 0
 
     def feed(self, frame: Frame) -> Sequence[Given]:
@@ -136,13 +149,14 @@ class Wire:
         if not _BACK < at - self._ticked < TICK:
             return self._tick(frame)
         # The usual frame, whole IPv4 without options in Ethernet with nothing in between, takes the short way.
-        if link == 1 and len(data) >= 42:
-            kind, total, mark, fragment, protocol, flow, udp_length = _PLAIN(data)
+        if link == 1 and len(data) >= 43:
+            kind, total, mark, fragment, protocol, flow, udp_length, first = _PLAIN(data)
             if kind == _IPV4_WITHOUT_OPTIONS and not fragment & 0x3FFF and 28 <= total <= len(data) - 14:
                 if (
                     protocol == _UDP
                     and udp_length == total - 20
-                    and not (data[36] in _PORT_HEADS and flow[-2:] in PORTS)
+                    and first != _HEP
+                    and not (data[36] in _PORT_HEADS and flow[-2:] in _LONG_WAY)
                 ):
                     payload = data[42 : 14 + total]
                     if self._duplicates.have((mark, flow, payload), at):
@@ -160,14 +174,14 @@ class Wire:
     def finish(self) -> Sequence[Given]:
         """What was still waiting when the last capture ended."""
         self._fragments.finish()
-        return self._streams.finish()
+        return list(self._agents.stream(self._streams.finish()))
 
     def _tick(self, frame: Frame) -> Sequence[Given]:
         """Packet time has moved on (or back, with another capture): first what that frees, then the frame."""
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
-        freed = self._streams.advance(frame[:3])
+        freed = list(self._agents.stream(self._streams.advance(frame[:3])))
         given = self.feed(frame)
         return [*freed, *given] if freed else given
 
@@ -268,7 +282,11 @@ class Wire:
         segment = segment_of(data, start, end, lost)
         if self._is_copy((mark, flow, data[start + 4 : end], _TCP), frame.at):
             return _NOTHING
-        return self._streams.feed(frame[:3], flow, segment)
+        given = self._streams.feed(frame[:3], flow, segment)
+        if given and (flow in self._agents.streams or segment.payload[:4] == hep.MAGIC or len(given) > 1):
+            begins = self._streams.begins_with(flow, given)
+            return list(self._agents.stream(given, flow if begins else None))
+        return given
 
     def _deliver(self, frame: Frame, udp: UdpPacket, out: list[Given]) -> None:
         """Adds a datagram, unless it is a copy."""
@@ -276,7 +294,7 @@ class Wire:
             return
         self.counts["datagrams"] += 1
         self.counts["datagrams_truncated"] += udp.truncated
-        out.append(Datagram(frame.at, frame.capture, frame.number, *udp[1:]))
+        out.extend(self._agents.datagram(Datagram(frame.at, frame.capture, frame.number, *udp[1:])))
 
 
 def _oddity(frame: Frame, protocol: str, reason: Reason, what: str) -> Oddity:

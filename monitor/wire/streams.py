@@ -144,6 +144,12 @@ class Streams:
         self._relieve(out)
         return out
 
+    def begins_with(self, flow: Flow, given: Sequence[Given]) -> bool:
+        """Whether the bytes of this direction that were given just now are the first that are known of it."""
+        half = self._halves.get(flow)
+        size = sum(len(packet.payload) for packet in given if isinstance(packet, StreamData) and packet.flow == flow)
+        return half is not None and half.next - half.first <= size
+
     def advance(self, seen: Seen) -> Sequence[Given]:
         """What time frees: data behind holes that will not be filled, and streams that have fallen silent."""
         out: list[Given] = []
