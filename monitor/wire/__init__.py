@@ -1,7 +1,7 @@
 """Who sent which bytes to whom, in order?
 
 In: `Frame`, as it stands in a capture. Out: whole UDP datagrams and ordered TCP streams, without the copies that a
-mirror port makes. To add an envelope, write its file and its line in one of the four tables.
+mirror port makes. To add an envelope, write its file, its line in one of the four tables, and its name in `COUNTED`.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,44 @@ from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
 from monitor.wire import agents, duplicates, fragments, hep, streams
 from monitor.wire.agents import Agents, Widen
+from monitor.wire.arista import arista
+from monitor.wire.bridge import backbone, extender
+from monitor.wire.cisco import fabricpath, trustsec, vn_tag
 from monitor.wire.duplicates import Duplicates
-from monitor.wire.envelope import ERSPAN, ERSPAN_I, ETHERNET, IPV4, IPV6, MPLS, Envelope
+from monitor.wire.envelope import (
+    ENCRYPTED,
+    ERSPAN,
+    ERSPAN_I,
+    ETHERNET,
+    FURTHER_TAGS,
+    IPV4,
+    IPV6,
+    MPLS,
+    NSH,
+    TAGS,
+    Envelope,
+)
 from monitor.wire.erspan import erspan, erspan_i
 from monitor.wire.fragments import Fragments
 from monitor.wire.geneve import geneve
 from monitor.wire.gre import gre
 from monitor.wire.gtp import gtp
 from monitor.wire.hep import Key
+from monitor.wire.hp_erm import hp_erm
 from monitor.wire.ip import IpPacket, ipv4_of, ipv6_of
+from monitor.wire.ip_in_ip import ipv4_inside, ipv6_inside
 from monitor.wire.link import cooked, cooked2, ethernet, loopback, raw, raw_ipv4, raw_ipv6
+from monitor.wire.macsec import macsec
 from monitor.wire.mpls import mpls
-from monitor.wire.ppp import ppp, pppoe
+from monitor.wire.nsh import nsh
+from monitor.wire.ppp import directed, hdlc, ppp, pppoe, serial
 from monitor.wire.streams import Streams
 from monitor.wire.tcp import segment_of
 from monitor.wire.tzsp import tzsp
 from monitor.wire.udp import UdpPacket, udp_of
-from monitor.wire.vlan import vlan
+from monitor.wire.vlan import qinq, vlan
 from monitor.wire.vxlan import vxlan
+from monitor.wire.wifi import radiotap, wifi
 
 LINKS: dict[int, Envelope] = {
     0: loopback,
@@ -39,9 +59,16 @@ LINKS: dict[int, Envelope] = {
     9: ppp,
     12: raw,
     14: raw,
+    50: serial,
+    51: pppoe,
     101: raw,
+    104: hdlc,
+    105: wifi,
     108: loopback,
     113: cooked,
+    127: radiotap,
+    166: directed,
+    204: directed,
     228: raw_ipv4,
     229: raw_ipv6,
     276: cooked2,
@@ -49,13 +76,20 @@ LINKS: dict[int, Envelope] = {
 """By link type: what a frame begins with."""
 
 ENVELOPES: dict[int, Envelope] = {
-    0x8100: vlan,
-    0x88A8: vlan,
-    0x9100: vlan,
+    **dict.fromkeys(TAGS, vlan),
+    FURTHER_TAGS: qinq,
     MPLS: mpls,
     0x8848: mpls,
     0x8864: pppoe,
     0x880B: ppp,
+    0x8903: fabricpath,
+    0x8909: trustsec,
+    0x8926: vn_tag,
+    0x893F: extender,
+    0x88E5: macsec,
+    0x88E7: backbone,
+    0xD28B: arista,
+    NSH: nsh,
     ETHERNET: ethernet,
     ERSPAN_I: erspan_i,
     ERSPAN: erspan,
@@ -64,8 +98,8 @@ ENVELOPES: dict[int, Envelope] = {
 """By EtherType: what stands between a link layer, or a tunnel, and IP."""
 
 TUNNELS: dict[int, Envelope] = {
-    4: raw_ipv4,
-    41: raw_ipv6,
+    4: ipv4_inside,
+    41: ipv6_inside,
     47: gre,
 }
 """By IP protocol: what carries another packet inside one."""
@@ -75,6 +109,7 @@ PORTS: dict[bytes, Envelope] = {
     b"\x12\xb5": vxlan,  # 4789
     b"\x12\xb6": vxlan,  # 4790, the Generic Protocol Extension's
     b"\x17\xc1": geneve,  # 6081
+    b"\x1e\xfc": hp_erm,  # 7932
     b"\x21\x18": vxlan,  # 8472, Linux's before there was a number
     b"\x90\x90": tzsp,  # 37008
 }
@@ -82,15 +117,42 @@ PORTS: dict[bytes, Envelope] = {
 holds no sound IP header, is a datagram like any other."""
 
 COUNTED: dict[Envelope, str] = {
-    gre: "in_gre",
-    erspan_i: "in_erspan",
+    arista: "in_arista",
+    backbone: "in_mac_in_mac",
+    cooked: "in_linux_cooked",
+    cooked2: "in_linux_cooked",
+    directed: "in_ppp",
     erspan: "in_erspan",
-    vxlan: "in_vxlan",
+    erspan_i: "in_erspan",
+    extender: "in_8021br",
+    fabricpath: "in_fabricpath",
     geneve: "in_geneve",
+    gre: "in_gre",
     gtp: "in_gtp",
+    hdlc: "in_hdlc",
+    hp_erm: "in_hp_erm",
+    ipv4_inside: "in_ip_in_ip",
+    ipv6_inside: "in_ip_in_ip",
+    loopback: "in_loopback",
+    macsec: "in_macsec",
+    mpls: "in_mpls",
+    nsh: "in_nsh",
+    ppp: "in_ppp",
+    pppoe: "in_pppoe",
+    qinq: "in_qinq",
+    radiotap: "in_wifi",
+    raw: "in_raw_ip",
+    raw_ipv4: "in_raw_ip",
+    raw_ipv6: "in_raw_ip",
+    serial: "in_ppp",
+    trustsec: "in_trustsec",
     tzsp: "in_tzsp",
+    vlan: "in_vlan",
+    vn_tag: "in_vn_tag",
+    vxlan: "in_vxlan",
+    wifi: "in_wifi",
 }
-"""The envelopes of mirrors and overlays, counted one by one as they are opened."""
+"""Under which name an envelope is counted, each time that one is opened. Ethernet has none: nearly all is in it."""
 
 _HEADERS = {IPV4: ipv4_of, IPV6: ipv6_of}
 MAX_DEPTH = 16  # envelopes and IP headers in one frame
@@ -102,7 +164,9 @@ COUNTS = (
     "unknown_links",
     "unknown_ethertypes",
     "unknown_protocols",
+    "encrypted_frames",
     "malformed_frames",
+    "fragments_held",
     *sorted(set(COUNTED.values())),
     *fragments.COUNTS,
     *streams.COUNTS,
@@ -168,6 +232,7 @@ class Wire:
                     return self._open_segment(frame, mark, flow, 14 + total)
             elif kind[:2] == _VLAN and data[16:18] == _IPV4:
                 # Without its tag it is a usual frame, and copying it is quicker than the long way.
+                self.counts["in_vlan"] += 1
                 return self.feed(Frame(at, capture, number, link, data[:12] + data[16:], length - 4))
         return self._open(frame)
 
@@ -200,17 +265,21 @@ class Wire:
             return _NOTHING
         out: list[Given] = []
         layer = "link"
+        opened: list[Envelope] = []
         held: UdpPacket | None = None  # by its port an envelope, until an IP header in it proves that it is
+        proven = 0
         try:
             data = frame.data
             kind, start = link(data, 0)
+            opened.append(link)
             for _ in range(MAX_DEPTH):
                 layer = "link"
                 if (envelope := ENVELOPES.get(kind)) is not None:
-                    kind, start = self._behind(envelope, data, start)
+                    kind, start = envelope(data, start)
+                    opened.append(envelope)
                     continue
                 if (header := _HEADERS.get(kind)) is None:
-                    self.counts["unknown_ethertypes"] += 1
+                    self.counts["encrypted_frames" if kind == ENCRYPTED else "unknown_ethertypes"] += 1
                     return out
                 layer = "ip"
                 ip = header(data, start)
@@ -220,15 +289,17 @@ class Wire:
                     return out
                 if (tunnel := TUNNELS.get(whole.protocol)) is not None:
                     data = whole.data[: whole.end]
-                    kind, start = self._behind(tunnel, data, whole.start)
+                    kind, start = tunnel(data, whole.start)
+                    opened.append(tunnel)
                 elif whole.protocol == _UDP:
                     layer = "udp"
                     udp = udp_of(whole)
                     if (carrier := PORTS.get(udp.flow[-2:])) is None:
                         self._deliver(frame, udp, out)
                         return out
-                    held, data = udp, udp.payload
-                    kind, start = self._behind(carrier, data, 0)
+                    held, data, proven = udp, udp.payload, len(opened)
+                    kind, start = carrier(data, 0)
+                    opened.append(carrier)
                 else:
                     layer = "tcp"
                     self._transport(frame, whole, out)
@@ -236,18 +307,17 @@ class Wire:
             raise Malformed(Reason.TOO_LARGE, start, "envelopes in one frame")
         except Malformed as wrong:
             if held is not None:
+                del opened[proven:]
                 self._deliver(frame, held, out)
-            if held is None or wrong.reason is Reason.TOO_LARGE:
+            else:
                 self.counts["malformed_frames"] += 1
+            if held is None or wrong.reason is Reason.TOO_LARGE:
                 out.append(_oddity(frame, layer, wrong.reason, wrong.what))
             return out
-
-    def _behind(self, envelope: Envelope, data: bytes, start: int) -> tuple[int, int]:
-        """What the envelope gives, counted."""
-        given = envelope(data, start)
-        if (name := COUNTED.get(envelope)) is not None:
-            self.counts[name] += 1
-        return given
+        finally:
+            for envelope in opened:
+                if (name := COUNTED.get(envelope)) is not None:
+                    self.counts[name] += 1
 
     def _whole(self, frame: Frame, ip: IpPacket, out: list[Given]) -> IpPacket | None:
         """The packet itself, or the one that its fragment completes, if any."""
@@ -258,6 +328,7 @@ class Wire:
         whole, conflict = self._fragments.feed(frame[:3], ip, ip.fragment)
         if conflict:
             out.append(_oddity(frame, "ip", Reason.CONFLICT, "fragments overlap with different bytes"))
+        self.counts["fragments_held"] += whole is None
         return whole
 
     def _is_copy(self, parts: tuple[bytes | int, ...], at: Nanoseconds) -> bool:
