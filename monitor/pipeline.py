@@ -331,5 +331,6 @@ class Captured(Source, Protocol):
 def captures_of(paths: Sequence[Path | str]) -> Captured:
     """Capture files, filtered for what `wire` and the decoders ask."""
     from monitor.sources.captures import Captures
+    from monitor.wire.layers import layout_of
 
-    return Captures(paths, (*ASKS, *WIRE_ASKS))
+    return Captures(paths, (*ASKS, *WIRE_ASKS), layout_of)

@@ -30,6 +30,8 @@ class CaptureReport(msgspec.Struct, frozen=True, kw_only=True):
     first: Nanoseconds | None = None
     last: Nanoseconds | None = None
     damage: tuple[Damage, ...] = ()
+    envelopes: dict[str, int] = {}
+    """Of its first 512 frames, how many were in which kind of tag or tunnel: `vlan`, `vxlan`, `erspan`, …"""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, tag=True):
