@@ -125,9 +125,15 @@ def meeting_of(meeting: MeetingRef, uid: str | None) -> Object:
 
 
 def _evidence(evidence: Iterable[Evidence]) -> list[Object]:
-    """Each frame once, in the order of their naming."""
-    seen = dict.fromkeys((item.capture, item.frame) for item in evidence)
-    return [{"capture": text_of(capture), "frame": frame} for capture, frame in list(seen)[:MAX_EVIDENCE]]
+    """Each frame once, in the order of their naming; what makes it weaker is said only where it is so."""
+    seen: dict[tuple[str, int], Object] = {}
+    for item in evidence:
+        frame = seen.setdefault((item.capture, item.frame), {"capture": text_of(item.capture), "frame": item.frame})
+        if item.reported_by:
+            frame["reported_by"] = text_of(item.reported_by)
+        if item.ambiguous:
+            frame["ambiguous"] = True
+    return list(seen.values())[:MAX_EVIDENCE]
 
 
 def _facts(facts: Sequence[Fact]) -> list[Object]:
