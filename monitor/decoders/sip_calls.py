@@ -26,6 +26,7 @@ from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
 from monitor.decoders.sip_pressed import SipKeys
+from monitor.decoders.sip_rosters import PACKAGE, SipRosters
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.meetings import Method
@@ -48,7 +49,7 @@ class SipCalls:
         self._table = CallTable()
         self._media = SipMedia(addresses, widen)
         self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
-        self._keys = SipKeys(self._table, self.counts)
+        self._keys = SipKeys(self._table, self.counts, {PACKAGE: SipRosters(self._table, self.counts).read})
         self._told_of_eviction: Nanoseconds | None = None
         self._readers = {
             "INVITE": self._invite,

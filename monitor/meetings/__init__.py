@@ -30,6 +30,7 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterSeen,
     SignallingEvent,
 )
 from monitor.model.evidence import SECOND, Nanoseconds
@@ -102,6 +103,8 @@ class Meetings:
                 return self._ended(event)
             case CallForwarded():
                 return self._forwarded(event)
+            case RosterSeen():
+                return ()
 
     def _offered(self, event: CallOffered) -> Iterable[RosterChange]:
         known = self._legs.get(event.call)

@@ -24,6 +24,7 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterSeen,
 )
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
 from monitor.model.meetings import Method
@@ -77,6 +78,7 @@ KINDS: dict[type[object], str] = {
     MeetingNamed: "meeting_named",
     DialInReached: "dial_in_reached",
     KeyPressed: "key_pressed",
+    RosterSeen: "roster_seen",
     Joined: "joined",
     Left: "left",
     Stayed: "stayed",

@@ -19,6 +19,9 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterEndpoint,
+    RosterSeen,
+    RosterUser,
     SignallingEvent,
 )
 from monitor.model.evidence import SECOND, Evidence, Fact, Nanoseconds, Sighting
@@ -46,13 +49,25 @@ Mode: TypeAlias = Literal["replay", "decode"]
 
 KINDS: dict[Mode, tuple[type[Any], ...]] = {
     "replay": (Joined, Left, Tried, PinRefused, Alert, Oddity, Summary),
-    "decode": (CallOffered, CallAnswered, CallRefused, CallForwarded, CallEnded, KeyPressed, Oddity, Summary),
+    "decode": (
+        CallOffered,
+        CallAnswered,
+        CallRefused,
+        CallForwarded,
+        CallEnded,
+        KeyPressed,
+        RosterSeen,
+        Oddity,
+        Summary,
+    ),
 }
 """What each command writes into its journal."""
 MAX_EVIDENCE = 64
 """Frames named for one fact or record: an analyst opens a few; a flood of retransmissions must not fill the disk."""
 MAX_LIST = 64
 """Entries kept of any other list in a record."""
+MAX_USERS = 1024
+"""Users of one roster in a record."""
 MAX_SECONDS = 253_402_300_799
 """The last second of the year 9999, where RFC 3339 ends: a capture's clock may say anything."""
 
@@ -83,6 +98,8 @@ def object_of(record: Record, now: Nanoseconds = 0) -> Object | None:
             return _call(record)
         case KeyPressed():
             return _digits(record)
+        case RosterSeen():
+            return _roster(record)
         case Summary():
             return _summary(record)
         case MeetingNamed() | DialInReached() | Stayed() | Overstayed():
@@ -184,6 +201,7 @@ def _participant(who: Participant, seen: Sighting) -> Object:
         "joined_at": time_of(who.joined_at),
         "call": text_of(who.call),
         "by_bridge": who.by_bridge,
+        **({"partial": True} if who.partial else {}),
         "slots": _slots(who.slots),
         "facts": _facts(who.facts),
         "evidence": _evidence([*frames[: MAX_EVIDENCE - 1], seen.evidence]),
@@ -314,6 +332,52 @@ def _digits(keys: KeyPressed) -> Object:
         "slots": _slots(keys.slots),
         "via": keys.via,
         "evidence": _evidence([keys.evidence]),
+    }
+
+
+def _roster(roster: RosterSeen) -> Object:
+    return {
+        "type": "roster",
+        "time": time_of(roster.at),
+        "call": text_of(roster.call),
+        "conference": text_of(roster.conference),
+        "names": [text_of(name) for name in roster.names[:MAX_LIST]],
+        "meeting": None if roster.meeting is None else meeting_of(roster.meeting, None),
+        "version": roster.version,
+        "state": roster.state,
+        "whole": roster.whole,
+        "subject": text_of(roster.subject),
+        "title": text_of(roster.title),
+        "user_count": roster.user_count,
+        "locked": roster.locked,
+        "users": [_user(user) for user in roster.users[:MAX_USERS]],
+        "sent_from": text_of(roster.sent_from),
+        "sent_to": text_of(roster.sent_to),
+        "evidence": _evidence([roster.evidence]),
+    }
+
+
+def _user(user: RosterUser) -> Object:
+    return {
+        "entity": text_of(user.entity),
+        "display": text_of(user.display),
+        "aors": [text_of(aor) for aor in user.aors[:MAX_LIST]],
+        "roles": [text_of(role) for role in user.roles[:MAX_LIST]],
+        "state": user.state,
+        "endpoints": [_endpoint(endpoint) for endpoint in user.endpoints[:MAX_LIST]],
+    }
+
+
+def _endpoint(endpoint: RosterEndpoint) -> Object:
+    return {
+        "entity": text_of(endpoint.entity),
+        "state": endpoint.state,
+        "status": text_of(endpoint.status),
+        "joined_by": text_of(endpoint.joined_by),
+        "joined_at": None if endpoint.joined_at is None else time_of(endpoint.joined_at),
+        "left_by": text_of(endpoint.left_by),
+        "media": endpoint.media,
+        "call": text_of(endpoint.call),
     }
 
 

@@ -70,7 +70,7 @@ STORIES = {
         "answered by focus, transfer by callee, offered, answered by focus"
     ),
     "rfc3911-join/8.2": "offered replacing, refused 486",
-    "rfc4579-conference/5.1-": "offered, answered by focus",
+    "rfc4579-conference/5.1-": "offered, answered by focus, odd",
     "rfc4579-conference/5.5": "",
     "rfc4579-conference/5.11": "",
     "rfc5359-service-flows/2.1-": "offered, answered, ended by caller",
