@@ -61,8 +61,8 @@ class Head:
             value = lines.get(_USUAL[name])
             if value is None:
                 return []
-            if not self._repeated and b"," not in value:
-                return [text_from(value.strip())]
+            if not self._repeated and b"," not in value and (value := value.strip()):
+                return [text_from(value)]
         return self._message.all(name)
 
     def _ordinary(self, message: SipMessage) -> dict[bytes, bytes] | None:
