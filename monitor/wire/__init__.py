@@ -166,7 +166,7 @@ COUNTS = (
     "unknown_protocols",
     "encrypted_frames",
     "malformed_frames",
-    "fragments_held",
+    "segments_empty",
     *sorted(set(COUNTED.values())),
     *fragments.COUNTS,
     *streams.COUNTS,
@@ -328,7 +328,6 @@ class Wire:
         whole, conflict = self._fragments.feed(frame[:3], ip, ip.fragment)
         if conflict:
             out.append(_oddity(frame, "ip", Reason.CONFLICT, "fragments overlap with different bytes"))
-        self.counts["fragments_held"] += whole is None
         return whole
 
     def _is_copy(self, parts: tuple[bytes | int, ...], at: Nanoseconds) -> bool:
@@ -353,6 +352,8 @@ class Wire:
         segment = segment_of(data, start, end, lost)
         if self._is_copy((mark, flow, data[start + 4 : end], _TCP), frame.at):
             return _NOTHING
+        if not segment.payload:
+            self.counts["segments_empty"] += 1
         given = self._streams.feed(frame[:3], flow, segment)
         if given and (flow in self._agents.streams or segment.payload[:4] == hep.MAGIC or len(given) > 1):
             begins = self._streams.begins_with(flow, given)

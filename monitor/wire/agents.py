@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from monitor.model.asks import Ask
-from monitor.model.evidence import HOUR, SECOND, Nanoseconds
+from monitor.model.evidence import HOUR, SECOND, Evidence, Nanoseconds
 from monitor.model.networks import Networks
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import (
@@ -21,7 +21,6 @@ from monitor.model.packets import (
     StreamEnd,
     StreamGap,
     destination_port_of,
-    evidence_of,
     source_of,
     source_port_of,
     text_of,
@@ -52,6 +51,8 @@ COUNTS: Final = (
     "hep_unlisted",
     "hep_unauthentic",
     "hep_clock_off",
+    "hep_refused",
+    "hep_segments",
     "hep_streams",
     "hep_streams_evicted",
 )
@@ -82,11 +83,15 @@ class Agents:
         if not outer.payload.startswith(MAGIC):
             if _has_usual_port(outer.flow) and is_old(outer.payload):
                 self._counts["hep_unsupported"] += 1
+                self._counts["hep_refused"] += 1
                 return self._tell(outer, Reason.UNSUPPORTED, "HEP of version 1 or 2")
             return (outer,)
         if self._is_listed(outer.flow):
-            return self._reported(outer, outer.payload, truncated=outer.truncated)
+            given = tuple(self._reported(outer, outer.payload, truncated=outer.truncated))
+            self._counts["hep_refused"] += not any(isinstance(one, Datagram) for one in given)
+            return given
         self._counts["hep_unlisted"] += 1
+        self._counts["hep_refused"] += 1
         return self._tell(outer, Reason.UNSUPPORTED, "HEP from a sender that the policy does not list")
 
     def stream(self, given: Iterable[Given], begun: Flow | None = None) -> Iterator[Given]:
@@ -103,8 +108,11 @@ class Agents:
                         stream.lose()
                     yield packet
                 case StreamEnd():
-                    if (stream := self.streams.pop(packet.flow, None)) is not None and stream.waits:
-                        yield self._malformed(packet, Reason.TRUNCATED, "HEP3 message at the end of a stream")
+                    if (stream := self.streams.pop(packet.flow, None)) is not None:
+                        self._counts["hep_segments"] += packet.segments
+                        packet = packet._replace(segments=0)
+                        if stream.waits:
+                            yield self._malformed(packet, Reason.TRUNCATED, "HEP3 message at the end of a stream")
                     yield packet
                 case _:
                     yield packet
@@ -261,4 +269,5 @@ def _has_usual_port(flow: Flow) -> bool:
 
 
 def _oddity(packet: Packet, reason: Reason, what: str) -> Oddity:
-    return Oddity(at=packet.at, evidence=evidence_of(packet), protocol="hep", reason=reason, what=what)
+    evidence = Evidence(capture=packet.capture, frame=packet.number, reported_by=text_of(source_of(packet.flow)))
+    return Oddity(at=packet.at, evidence=evidence, protocol="hep", reason=reason, what=what)
