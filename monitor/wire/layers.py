@@ -58,7 +58,7 @@ class _Watched:
 
 
 def layout_of(link: int, data: bytes) -> Layout | None:
-    """How this frame is wrapped; none if it is not, or is broken, or wrapped in a way that no fixed bytes tell."""
+    """How this frame is wrapped; none if it is broken, or wrapped in a way that no fixed bytes tell, or plain."""
     if link == 1 and data[12:15] == _USUAL and _is_bare(data):
         return None
     envelope = LINKS.get(link)
@@ -91,7 +91,7 @@ class _Opening:
         """
 
     def layout(self, link: Envelope) -> Layout | None:
-        """What marks the way from the link layer to the innermost IP header; none where there is nothing between."""
+        """What marks the way from the link layer to the innermost IP header."""
         kind, start = self._behind(link, 0)
         for _ in range(MAX_DEPTH):
             if (envelope := ENVELOPES.get(kind)) is None:
@@ -162,7 +162,7 @@ class _Opening:
 
     def _whole(self, kind: int, start: int, ip: IpPacket) -> Layout | None:
         """All of it: each length must reach to the end of the innermost ports at least."""
-        if not any(self._names) or len(self._marks) > MAX_MARKS:
+        if len(self._marks) > MAX_MARKS:
             return None
         reach = ip.start + _UDP_BYTES
         marks = tuple(mark._replace(value=reach - mark.value) if mark.or_more else mark for mark in self._marks)
