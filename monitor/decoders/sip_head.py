@@ -52,7 +52,9 @@ class Head:
         if lines is None:
             return self._message.first(name)
         value = lines.get(_USUAL[name])
-        return value.strip().decode("utf-8", "backslashreplace")[:MAX_TEXT] if value else ""
+        if not value or not (value := value.strip()):
+            return "" if value is None else self._message.first(name)
+        return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
         """Every value of a header, in order."""

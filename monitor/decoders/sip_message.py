@@ -8,6 +8,7 @@ few gets the whole head read once. Both ways give the same answer.
 
 import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from hashlib import blake2b
 from typing import Final
 
@@ -182,8 +183,8 @@ class SipMessage:
         else:
             values = (self._read() if headers is None else headers).get(name)
             value = unfolded(values[0]) if values else b""
-        if _COMMA in value and name in LISTS:
-            value = (pieces_of(value) or [b""])[0]
+        if name in LISTS and (_COMMA in value or (not value and self._is_there(name))):
+            return (self.all(name) or [""])[0]
         return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
@@ -225,6 +226,12 @@ class SipMessage:
         self._known = (*self._known, by)
         return self
 
+    def under(self, call_id: str) -> "SipMessage":
+        """The same message as one of a call with another name."""
+        twin = copy(self)
+        twin._call_id = call_id  # noqa: SLF001  # of its own class
+        return twin
+
     def append(self, body: bytes) -> None:
         """What the stream holds of the body; for the framing, which reads the head first."""
         self._text += body
@@ -243,6 +250,13 @@ class SipMessage:
             self._cseq = number, METHODS.get(method) or method.decode()
         known = self._call_id = call_id.decode()
         return known
+
+    def _is_there(self, name: str) -> bool:
+        """Whether there is such a header at all: an empty one before it does not hide another."""
+        if self._headers is not None:
+            return name in self._headers
+        found = _SEEK[name](self._text, self.head_at)
+        return bool(found and found.lastindex)
 
     def _body_length(self) -> int:
         """Content-Length where it can be believed, otherwise all that is there (or nothing, on a stream)."""
