@@ -81,6 +81,8 @@ class Losses(msgspec.Struct, frozen=True, kw_only=True):
     stream_gaps: int = 0
     """Places where bytes of a TCP stream are missing."""
     stream_gap_bytes: int = 0
+    missed_packets: int = 0
+    """Of RTP and SIP, between others that count them."""
     cut_frames: int = 0
     """Cut by the snap length; counted among those that were looked at."""
     dropped_by_system: int = 0
@@ -126,6 +128,7 @@ def losses_of(captures: "Iterable[CaptureReport]", counts: Mapping[str, int]) ->
     return Losses(
         stream_gaps=counts["stream_gaps"],
         stream_gap_bytes=counts["stream_gap_bytes"],
+        missed_packets=counts.get("packets_missed", 0),
         cut_frames=sum(report.cut for report in captures),
         dropped_by_system=sum(report.dropped_by_system for report in captures),
         dropped_by_interface=sum(report.dropped_by_interface for report in captures),

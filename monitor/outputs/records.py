@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
+from msgspec.structs import asdict
+
 from monitor.model.alerts import Alert
 from monitor.model.calls import (
     CallAnswered,
@@ -387,6 +389,9 @@ def _summary(summary: Summary) -> Object:
         "time": time_of(summary.at),
         "captures": [_capture(report) for report in summary.captures],
         "counts": {text_of(name): summary.counts[name] for name in sorted(summary.counts)},
+        "accounts": {**asdict(summary.accounts), "open": summary.accounts.open},
+        "losses": asdict(summary.losses),
+        "envelopes": {text_of(name): summary.envelopes[name] for name in sorted(summary.envelopes)},
     }
 
 
@@ -395,6 +400,9 @@ def _capture(report: CaptureReport) -> Object:
         "capture": text_of(report.capture),
         "frames": report.frames,
         "wanted": report.wanted,
+        "unreadable": report.unreadable,
+        "dropped_by_system": report.dropped_by_system,
+        "dropped_by_interface": report.dropped_by_interface,
         "cut": report.cut,
         "first": None if report.first is None else time_of(report.first),
         "last": None if report.last is None else time_of(report.last),
