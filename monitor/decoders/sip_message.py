@@ -179,12 +179,16 @@ class SipMessage:
         if headers is None and self._searches < MAX_SEARCHES:
             self._searches += 1
             found = (_SEEK.get(name) or _seeker_of(name))(self._text, self.head_at)
-            value = unfolded(found[found.lastindex]) if found and found.lastindex else b""
+            if not (found and found.lastindex):
+                return ""
+            value = unfolded(found[found.lastindex])
         else:
             values = (self._read() if headers is None else headers).get(name)
-            value = unfolded(values[0]) if values else b""
-        if name in LISTS and (_COMMA in value or (not value and self._is_there(name))):
-            return (self.all(name) or [""])[0]
+            if not values:
+                return ""
+            value = unfolded(values[0])
+        if (_COMMA in value or not value) and name in LISTS:
+            return (self.all(name) or [""])[0]  # An empty one does not hide the next.
         return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
@@ -250,13 +254,6 @@ class SipMessage:
             self._cseq = number, METHODS.get(method) or method.decode()
         known = self._call_id = call_id.decode()
         return known
-
-    def _is_there(self, name: str) -> bool:
-        """Whether there is such a header at all: an empty one before it does not hide another."""
-        if self._headers is not None:
-            return name in self._headers
-        found = _SEEK[name](self._text, self.head_at)
-        return bool(found and found.lastindex)
 
     def _body_length(self) -> int:
         """Content-Length where it can be believed, otherwise all that is there (or nothing, on a stream)."""
