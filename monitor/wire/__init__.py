@@ -355,7 +355,7 @@ class Wire:
         if not segment.payload:
             self.counts["segments_empty"] += 1
         given = self._streams.feed(frame[:3], flow, segment)
-        if given and (flow in self._agents.streams or segment.payload[:4] == hep.MAGIC or len(given) > 1):
+        if given and (flow in self._agents.streams or hep.MAGIC.startswith(segment.payload[:4]) or len(given) > 1):
             begins = self._streams.begins_with(flow, given)
             return list(self._agents.stream(given, flow if begins else None))
         return given

@@ -7,6 +7,7 @@ may be far from, and which nobody who forges a report can choose. Where the two 
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from struct import Struct
 from typing import Final, TypeAlias
 
 from monitor.model.asks import Ask
@@ -56,6 +57,9 @@ COUNTS: Final = (
     "hep_streams",
     "hep_streams_evicted",
 )
+
+MAX_KIND: Final = 0xFF  # of chunks: those that are defined are below 0x40
+_HEADS: Final = Struct("!4H").unpack_from
 
 Given: TypeAlias = Packet | Oddity
 Widen: TypeAlias = Callable[[Ask], None]
@@ -122,7 +126,8 @@ class Agents:
 
         On other ports only with a stream's first bytes: a segment in the middle of SIP may begin as its sender likes.
         """
-        if not packet.payload.startswith(MAGIC) or not (begins or _has_usual_port(packet.flow)):
+        head = packet.payload[: len(MAGIC)]
+        if not (MAGIC.startswith(head) if begins else head == MAGIC and _has_usual_port(packet.flow)):
             return False
         if not self._is_listed(packet.flow):
             self._counts["hep_unlisted"] += 1
@@ -147,7 +152,8 @@ class Agents:
                 yield from self._reported(packet, message)
         except Malformed as wrong:
             del self.streams[packet.flow]
-            yield self._malformed(packet, wrong.reason, wrong.what)
+            if stream.has_begun:  # else it only had a first letter of one
+                yield self._malformed(packet, wrong.reason, wrong.what)
             yield packet._replace(payload=stream.rest)
 
     def _reported(self, outer: Datagram | StreamData, message: bytes, *, truncated: bool = False) -> Iterator[Given]:
@@ -205,16 +211,18 @@ class Agents:
 class _Stream:
     """One direction of a TCP connection, cut into messages."""
 
-    __slots__ = ("_bytes", "_lost")
+    __slots__ = ("_bytes", "_lost", "has_begun")
 
     def __init__(self) -> None:
+        self.has_begun = False
+        """The magic was there."""
         self._bytes = bytearray()
         self._lost = False
 
     @property
     def waits(self) -> bool:
         """A message has begun and is not complete."""
-        return bool(self._bytes) and not self._lost
+        return self.has_begun and bool(self._bytes) and not self._lost
 
     @property
     def rest(self) -> bytes:
@@ -243,6 +251,7 @@ class _Stream:
         if not self._lost:
             if not MAGIC.startswith(bytes(held[:4])):
                 raise Malformed(Reason.BAD_VALUE, 0, "no HEP3 message where one should begin")
+            self.has_begun = self.has_begun or len(held) >= len(MAGIC)
             return True
         place = held.find(MAGIC)
         while place >= 0 and not _is_sane(held, place):
@@ -257,11 +266,10 @@ class _Stream:
 
 def _is_sane(held: bytearray, place: int) -> bool:
     """Whether a message may begin here: a header, and a first chunk that fits into it, as far as they can be seen."""
-    head = held[place : place + 2 * HEAD_BYTES]
-    if len(head) < 2 * HEAD_BYTES:
+    if len(held) < place + 2 * HEAD_BYTES:
         return True
-    length, chunk = (int.from_bytes(head[n : n + 2], "big") for n in (4, 10))
-    return HEAD_BYTES <= chunk <= length - HEAD_BYTES
+    length, vendor, kind, chunk = _HEADS(held, place + 4)
+    return bool(vendor == 0 and kind <= MAX_KIND and HEAD_BYTES <= chunk <= length - HEAD_BYTES)
 
 
 def _has_usual_port(flow: Flow) -> bool:
