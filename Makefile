@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden bench day lock setup system clean
+.PHONY: help demo test check fix golden fuzz bench day loss lock setup system clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,18 @@ golden: $(READY) ## Make the bundled captures and their golden files anew; read 
 	$(BIN)/python -m pcaps.make
 	$(BIN)/python -m pytest tests/golden --golden -q
 
+fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet 'atheris>=3' 2>/dev/null || true
+	@$(BIN)/python -m fuzz $(or $(SECONDS),60)
+
 bench: $(READY) ## Speed against tshark, sngrep, suricata and tcpdump on the same files; writes docs/performance.md
 	$(BIN)/python -m bench
 
 day: $(READY) ## A day of benign traffic with 10,000 authorised joins: at most one false alert in 1,000
 	$(BIN)/python -m bench.day bench/data
+
+loss: $(READY) ## Truth under loss: copies, disorder, losses and cuts of every labelled capture; writes docs/robustness.md
+	$(BIN)/python -m bench.losses
 
 lock: $(READY) ## Resolve requirements.lock anew
 	$(BIN)/pip install --quiet pip-tools

@@ -27,6 +27,7 @@ from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import RosterChange
 from monitor.model.summary import CaptureReport, Summary
 from monitor.platforms import Platforms, known_platforms
+from monitor.wire import ASKS as WIRE_ASKS
 from monitor.wire import Wire
 
 Record: TypeAlias = SignallingEvent | RosterChange | Alert | Oddity | Summary
@@ -176,7 +177,7 @@ class Signals:
     def __init__(self, source: Source, expected: Expected, *, every_call: bool = False) -> None:
         calendar = expected.calendar
         self.source = source
-        self.wire = Wire()
+        self.wire = Wire(hep_senders=expected.policy.site.hep_senders, widen=source.widen)
         self.platforms = Platforms(
             expected.policy,
             number_text=expected.number_text,
@@ -332,7 +333,8 @@ class Captured(Source, Protocol):
 
 
 def captures_of(paths: Sequence[Path | str]) -> Captured:
-    """Capture files, filtered for what the decoders ask."""
+    """Capture files, filtered for what `wire` and the decoders ask."""
     from monitor.sources.captures import Captures
+    from monitor.wire.layers import layout_of
 
-    return Captures(paths, ASKS)
+    return Captures(paths, (*ASKS, *WIRE_ASKS), layout_of)

@@ -10,11 +10,12 @@ from typing import Final
 
 from monitor.decoders import rtp_events, sip
 from monitor.decoders.decoder import MINE, NOTHING, UNSURE, Decoded, Decoder, Stream, Widen
+from monitor.decoders.losses import Losses
 from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_aside import Heeds
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
-from monitor.model.packets import Datagram, Flow, Packet, StreamData, StreamEnd, StreamGap
+from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData, StreamEnd, StreamGap
 
 ASKS: Final[tuple[Ask, ...]] = (sip.ASK, rtp_events.ASK)
 """What the packet filter must let through."""
@@ -28,11 +29,11 @@ MAX_HEAD = 512
 __all__ = ["ASKS", "Decoded", "Decoders"]
 
 
-def decoders_of(widen: Widen | None, heeds: Heeds | None = None) -> tuple[Decoder, ...]:
+def decoders_of(widen: Widen | None, heeds: Heeds | None = None, losses: Losses | None = None) -> tuple[Decoder, ...]:
     """One decoder for each protocol, most frequent first."""
-    addresses = MediaAddresses()
-    calls = sip.Sip(addresses, widen, heeds)
-    return (calls, rtp_events.RtpEvents(addresses, calls.wake_at))
+    addresses, losses = MediaAddresses(), losses or Losses()
+    calls = sip.Sip(addresses, widen, heeds, losses)
+    return (calls, rtp_events.RtpEvents(addresses, calls.wake_at, losses))
 
 
 class Decoders:
@@ -40,18 +41,25 @@ class Decoders:
 
     def __init__(self, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
         """`widen` asks the packet filter for more; `heeds` says which calls matter, and without it all do."""
-        self._decoders = decoders_of(widen, heeds)
+        self.losses = Losses()
+        self._decoders = decoders_of(widen, heeds, self.losses)
         self._readers = tuple(decoder.datagram for decoder in self._decoders)
         """Of datagrams; found once, for they are asked for every packet."""
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
         """A reader, or the first bytes of a stream that nobody knows yet."""
         self._next: Nanoseconds = 0
-        self._own = {"conversations": 0, "conversations_evicted": 0, "datagrams_unknown": 0}
+        self._own = {
+            "conversations": 0,
+            "conversations_evicted": 0,
+            "datagrams_unknown": 0,
+            "segments_known": 0,
+            "segments_unknown": 0,
+        }
 
     @property
     def counts(self) -> dict[str, int]:
         """Totals since the start, by name."""
-        merged = dict(self._own)
+        merged = {**self._own, "packets_missed": self.losses.missed_ever}
         for decoder in self._decoders:
             merged |= decoder.counts
         return merged
@@ -67,6 +75,8 @@ class Decoders:
                     return said
             self._own["datagrams_unknown"] += 1
             return NOTHING
+        if isinstance(packet, OtherReading):
+            return [said for decoder in self._decoders for said in decoder.other(packet)]
         return self._stream(packet)
 
     def finish(self) -> Iterable[Decoded]:
@@ -80,6 +90,8 @@ class Decoders:
         stream = self._streams.get(packet.flow)
         if isinstance(packet, StreamEnd):
             self._streams.pop(packet.flow, None)
+            unknown = stream is None or isinstance(stream, bytes)
+            self._own["segments_unknown" if unknown else "segments_known"] += packet.segments
             return NOTHING if stream is None or isinstance(stream, bytes) else stream.close(packet)
         if stream is None or isinstance(stream, bytes):
             # What was unknown before a gap may be known behind it.

@@ -11,7 +11,7 @@ from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Malformed, Oddity, Reason
-from monitor.model.packets import Datagram, Packet, StreamData, StreamEnd, StreamGap, evidence_of
+from monitor.model.packets import Datagram, OtherReading, Packet, StreamData, StreamEnd, StreamGap, evidence_of
 
 Decoded: TypeAlias = DecodedEvent | Oddity
 
@@ -68,6 +68,10 @@ class Decoder(Protocol):
 
     def stream(self, packet: StreamData) -> Stream | None:
         """A reader for the stream that begins with this packet; none when the protocol has no streams."""
+        ...
+
+    def other(self, packet: OtherReading, /) -> Iterable[Decoded]:
+        """Takes a stretch of a stream of which copies differ."""
         ...
 
     def advance(self, at: Nanoseconds, /) -> Iterable[Decoded]:

@@ -54,8 +54,8 @@ class CallMedia:
     __slots__ = ("addresses", "call", "events", "heard")
 
     events: dict[Side, dict[bytes, bytes]] | None
-    """By the side that presses: timestamp and SSRC of a telephone-event → the byte with its end bit, as last seen.
-    Never which key it was."""
+    """By the side that presses: timestamp and SSRC of a telephone-event → of its latest packet the flags, and of a
+    plain one the duration and the sequence number as well. Never which key it was."""
 
     def __init__(self, call: str) -> None:
         self.call = call

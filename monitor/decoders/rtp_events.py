@@ -8,19 +8,25 @@ from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias
 
 from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, Decoded, Verdict, oddity_of
+from monitor.decoders.losses import Losses
 from monitor.decoders.media import MAX_EVENTS, OTHER, Announced, CallMedia, MediaAddresses, Side
 from monitor.model.asks import Ask
 from monitor.model.calls import DigitDialled, KeySource
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Malformed, Reason
-from monitor.model.packets import Datagram, Flow, StreamData, evidence_of
+from monitor.model.packets import Datagram, Flow, OtherReading, StreamData, evidence_of
 
 ASK: Final = Ask(protocol="rtp", rtp_payload_bytes=(4,))
 
 KEYS: Final = "0123456789*#ABCD"
 """RFC 4733, table 3: events 0 to 15."""
 
+SHORTEST_STEP = 160
+"""Ticks of the clock from one packet of an event to the next: 20 ms at 8000 Hz."""
+
 HEADER_BYTES = 12
+_FAR = 0x8000
+"""So far ahead lies what is behind (RFC 3550, A.1)."""
 _PLAIN = 0x80
 """First byte of RTP without padding, header extension or CSRC."""
 _END = 0x80
@@ -83,6 +89,19 @@ def blocks_of(payload: bytes, timestamp: int) -> Iterator[tuple[int, int, bytes]
     yield last, timestamp, payload[at:]
 
 
+def gap_of(before: bytes, now: bytes) -> int:
+    """How many packets are missing between two of one event (flags, duration, number); -1 when one comes late.
+
+    Some devices send sound between the packets of an event, so their sequence numbers alone do not tell: the duration
+    must have grown as well.
+    """
+    ahead = (int.from_bytes(now[3:], "big") - int.from_bytes(before[3:], "big") - 1) & 0xFFFF
+    grown = int.from_bytes(now[1:3], "big") - int.from_bytes(before[1:3], "big")
+    if ahead >= _FAR:
+        return -(grown < 0)
+    return ahead if grown >= SHORTEST_STEP * (ahead + 1) else 0
+
+
 def fresh_keys(packet: bytes, events: AbstractSet[int], redundancy: AbstractSet[int], known: dict[bytes, bytes]) -> str:
     """The keys that this RTP packet is the first to tell of; `known` remembers their events for the next packet.
 
@@ -95,28 +114,31 @@ def fresh_keys(packet: bytes, events: AbstractSet[int], redundancy: AbstractSet[
     kind = packet[1] & 0x7F
     if kind in events:
         event = packet[12:] if packet[0] == _PLAIN else payload_of(packet)
-        return _fresh(packet[4:12], event, known)
+        return _fresh(packet[4:12], event, event[1:4] + packet[2:4], known)
     if kind not in redundancy:
         return ""
     keys = ""
     for inner, timestamp, event in blocks_of(payload_of(packet), int.from_bytes(packet[4:8], "big")):
         # An empty block stands for a moment without an event: RFC 2198 needs the header all the same.
         if inner in events and event:
-            keys += _fresh(timestamp.to_bytes(4, "big") + packet[8:12], event, known)
+            keys += _fresh(timestamp.to_bytes(4, "big") + packet[8:12], event, event[1:2], known)
     return keys
 
 
-def _fresh(identity: bytes, event: bytes, known: dict[bytes, bytes]) -> str:
-    """The key of this event, when it is one and has not been told before."""
+def _fresh(identity: bytes, event: bytes, mark: bytes, known: dict[bytes, bytes]) -> str:
+    """The key of this event, when it is one and has not been told before.
+
+    What is remembered of its latest packet begins with its flags; of a plain one follow duration and sequence number.
+    """
     if identity in known:
-        known[identity] = event[1:2]
+        known[identity] = mark
         return ""
     key = key_of(event)
     continued = _goes_on(identity, known)
     if len(known) >= MAX_EVENTS:
         for old in list(known)[: MAX_EVENTS // 2]:
             del known[old]
-    known[identity] = event[1:2]
+    known[identity] = mark
     return "" if continued else key
 
 
@@ -134,11 +156,14 @@ WakeAt: TypeAlias = Callable[[Flow], tuple[Decoded, ...]]
 class RtpEvents:
     """The decoder of telephone-events: finds the call of a packet by the addresses that signalling announced."""
 
-    def __init__(self, addresses: MediaAddresses, wake_at: WakeAt = lambda _: NOTHING) -> None:
+    def __init__(
+        self, addresses: MediaAddresses, wake_at: WakeAt = lambda _: NOTHING, losses: Losses | None = None
+    ) -> None:
         self._addresses = addresses
+        self._losses = losses or Losses()
         self._wake_at = wake_at
         self.counts = addresses.counts
-        self.counts |= {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0}
+        self.counts |= {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0, "rtp_unannounced": 0}
 
     def probe(self, head: bytes) -> Verdict:
         """RTP has version 2 in its first bits, and so has much else; the addresses decide."""
@@ -146,6 +171,10 @@ class RtpEvents:
 
     def stream(self, packet: StreamData) -> None:
         """RTP over TCP (RFC 4571) is not read."""
+
+    def other(self, _packet: OtherReading) -> tuple[Decoded, ...]:
+        """Nor is it read otherwise."""
+        return NOTHING
 
     def advance(self, _at: Nanoseconds) -> tuple[Decoded, ...]:
         """Nothing here outlives its call."""
@@ -162,6 +191,7 @@ class RtpEvents:
         payload = packet.payload
         found = self._announced(packet.flow, payload[1] & 0x7F)
         if found is None:
+            self.counts["rtp_unannounced"] += 1
             return NOTHING
         announced, side = found
         media = announced.media
@@ -169,7 +199,7 @@ class RtpEvents:
         # By far most packets of an event repeat one that is known.
         known = media.events_by(side)
         if payload[0] == _PLAIN and payload[4:12] in known and len(payload) == 16:
-            known[payload[4:12]] = payload[13:14]
+            self._repeated(known, payload)
             return NOTHING
         if packet.truncated:
             return (oddity_of(packet, "rtp", Malformed(Reason.TRUNCATED, len(payload), "cut by the capture")),)
@@ -178,6 +208,18 @@ class RtpEvents:
         except Malformed as error:
             return (oddity_of(packet, "rtp", error),)
         return self._dialled(packet, media, side, keys) if keys else NOTHING
+
+    def _repeated(self, known: dict[bytes, bytes], payload: bytes) -> None:
+        """One more packet of an event; those that are missing before it tell how much the mirror loses."""
+        event, mark = payload[4:12], payload[13:16] + payload[2:4]
+        before = known[event]
+        known[event] = mark
+        losses = self._losses
+        losses.seen += 1
+        if mark[1:3] != before[1:3] and len(before) == len(mark):
+            missed = gap_of(before, mark)
+            if missed:
+                losses.note(0, missed)
 
     def _dialled(self, packet: Datagram, media: CallMedia, side: Side, keys: str) -> tuple[Decoded, ...]:
         """The keys as events, without those that came by another path already."""

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from monitor.decoders.decoder import MINE, NOT_MINE, NOTHING, UNSURE, Decoded, Verdict, Widen, oddity_of
+from monitor.decoders.losses import Losses
 from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_aside import Heeds, SipAside
 from monitor.decoders.sip_calls import SipCalls
 from monitor.decoders.sip_message import SIP_HEADS, SipMessage, looks_like_sip, read_message
+from monitor.decoders.sip_readings import SipReadings
 from monitor.decoders.sip_stream import SipFraming
 from monitor.model.asks import Ask
 from monitor.model.evidence import Nanoseconds
@@ -15,6 +17,7 @@ from monitor.model.oddities import Malformed
 from monitor.model.packets import (
     Datagram,
     Flow,
+    OtherReading,
     Packet,
     StreamData,
     StreamEnd,
@@ -42,10 +45,19 @@ _HEADS: Final = frozenset(SIP_HEADS)
 class Sip:
     """The decoder of SIP: one state for all its calls, one reader for each stream."""
 
-    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
-        self._calls = SipCalls(addresses, widen)
+    def __init__(
+        self,
+        addresses: MediaAddresses,
+        widen: Widen | None = None,
+        heeds: Heeds | None = None,
+        losses: Losses | None = None,
+    ) -> None:
+        self._calls = SipCalls(addresses, widen, losses)
         self._aside = SipAside(self._calls, heeds) if heeds is not None else None
-        self._read = self._calls.read if self._aside is None else self._aside.read
+        read = self._calls.read if self._aside is None else self._aside.read
+        self._readings = SipReadings(read, self._aside, self._calls.counts)
+        self._read = self._readings.read
+        self._doubted = self._readings.names
         self._take = self.take
         self._widen = widen
         self._widened = set(PORTS)
@@ -70,7 +82,8 @@ class Sip:
         payload = packet.payload
         if not looks_like_sip(payload) and self.probe(payload) is not MINE:
             return None
-        if self._aside is not None and self._aside.is_settled(payload, packet):
+        settled = self._aside is not None and self._aside.is_settled(payload, packet)
+        if settled and not (self._doubted and self._readings.doubts(payload)):
             self.counts["sip_messages"] += 1
             return NOTHING
         try:
@@ -88,6 +101,10 @@ class Sip:
         except Malformed as error:
             self.counts["sip_malformed"] += 1
             return (oddity_of(packet, "sip", error),)
+
+    def other(self, packet: OtherReading) -> Sequence[Decoded]:
+        """What a stream says in another reading."""
+        return self._readings.stream(packet)
 
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """What a call has to say that was of no interest before media was seen that may be its keys."""

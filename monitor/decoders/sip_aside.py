@@ -92,9 +92,12 @@ class SipAside:
                 # A subscription to keys has a Call-ID of its own and names the call (RFC 4730, 3.2).
                 named = params_of(message.first("event").partition(";")[2]).get("call-id", "")
                 return (*self._wake(named), *self._calls.read(message, packet))
-            if message.method == "INVITE" and call_id and not self._calls.knows(call_id):
+            if not call_id or self._calls.knows(call_id):
+                return self._calls.read(message, packet)
+            if message.method == "INVITE":
                 return self._consider(call_id, message, packet)
-            return self._calls.read(message, packet)
+            # Of a call that was not seen, an answer is the first that is read.
+            return self._calls.read(message, packet) if not status or self._is_trace(message, packet) else NOTHING
         kept.at = packet.at
         (self._answered if kept.answered else self._open).move_to_end(call_id)
         if kept.messages is None:
@@ -131,6 +134,11 @@ class SipAside:
             return True
         return b"telephone-event" not in payload if start[:1] == b"A" else method != b"INVITE"
 
+    def messages_of(self, call_id: str) -> list[tuple[SipMessage, Packet]]:
+        """What is kept of a call; nothing of one that was read or is over."""
+        kept = self._open.get(call_id) or self._answered.get(call_id)
+        return kept.messages or [] if kept is not None else []
+
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """Media that may be a key flows here: reads the call that announced one end of it, if it was set aside."""
         if not (self._unplaced or self._places):
@@ -163,6 +171,14 @@ class SipAside:
         if len(self._open) + len(self._answered) > MAX_CALLS or self._bytes > MAX_BYTES:
             return self._evict(packet)
         return NOTHING
+
+    def _is_trace(self, message: SipMessage, packet: Packet) -> bool:
+        """Whether an answer may be the trace of a call to a meeting, or of one by its bridge."""
+        if message.cseq[1] == "INVITE" and message.status < 300:
+            return True  # Keys may follow, wherever it goes.
+        asker, asked = text_of(destination_of(packet.flow)), text_of(source_of(packet.flow))
+        to, by = uri_of(message.first("to")), uri_of(message.first("from"))
+        return self._heeds(to, to, asker, asked) or self._heeds(by, by, asked, asker)
 
     def _go_on(self, call_id: str, kept: Kept, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """The next message of a call that was set aside."""

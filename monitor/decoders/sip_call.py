@@ -56,9 +56,11 @@ class Call:
 
     __slots__ = (
         "asserted",
+        "both_ways",
         "branches",
         "caller_tags",
         "capture",
+        "challenged",
         "dialogs",
         "forwarded",
         "frame",
@@ -94,9 +96,13 @@ class Call:
         self.asserted: tuple[str, ...] = ()
         self.offers = 1
         self.rebuilt = False
-        """Told from an answer whose INVITE was not seen."""
+        """Told from a later message; the INVITE was not seen."""
+        self.both_ways = False
+        """Both the INVITE and its answer were seen: the mirror shows both directions."""
         self.refused = -1
         """CSeq of the latest INVITE whose refusal was told."""
+        self.challenged = -1
+        """CSeq of the latest INVITE that was answered by a challenge: its ACK is no news."""
         self.redirected = False
         self.forwarded = False
         self.dialogs: tuple[tuple[str, str], ...] = ()

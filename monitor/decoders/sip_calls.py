@@ -8,7 +8,8 @@ often it is retransmitted or mirrored.
 from typing import Final
 
 from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddity_of
-from monitor.decoders.media import OTHER, MediaAddresses
+from monitor.decoders.losses import Losses
+from monitor.decoders.media import OTHER, MediaAddresses, Side
 from monitor.decoders.sip_address import parse_address
 from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, Call, CallTable, timer_of
 from monitor.decoders.sip_claims import (
@@ -26,6 +27,7 @@ from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
 from monitor.decoders.sip_pressed import SipKeys
+from monitor.decoders.sip_rosters import PACKAGE, SipRosters
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.meetings import Method
@@ -40,15 +42,23 @@ TRYING: Final = 100
 
 CHALLENGES: Final = frozenset({401, 407})
 
+REFUSED_UNSEEN: Final = 0
+"""The status of a refusal of which only the ACK was seen."""
+
+ESTABLISHED: Final = frozenset({"BYE", "INFO", "UPDATE"})
+"""Requests whose success proves that there is a call, even if nothing else of it was seen. PRACK and UPDATE come before
+the answer, too; but then the INVITE was a moment ago."""
+
 
 class SipCalls:
     """The state of every call, and what each message changes in it."""
 
-    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None) -> None:
+    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None, losses: Losses | None = None) -> None:
         self._table = CallTable()
+        self._losses = losses or Losses()
         self._media = SipMedia(addresses, widen)
         self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
-        self._keys = SipKeys(self._table, self.counts)
+        self._keys = SipKeys(self._table, self.counts, {PACKAGE: SipRosters(self._table, self.counts).read})
         self._told_of_eviction: Nanoseconds | None = None
         self._readers = {
             "INVITE": self._invite,
@@ -136,7 +146,7 @@ class SipCalls:
         call_id, number, caller = _call_id_of(message), _number_of(message), tag_of(head.first("from"))
         call = Call(call_id, number, packet.flow, message.target, caller)
         call.branches = (branch_of(head.first("via")),)
-        offered = _offered(message, head, packet)
+        offered = _offered(message, head, packet, partial=bool(tag_of(head.first("to"))))
         call.asserted = offered.caller.asserted
         evicted = self._begin(call, packet)
         return (
@@ -170,8 +180,11 @@ class SipCalls:
         if call is not None and call.state is OFFERED:
             to = message.first("to")
             caller, callee = tag_of(message.first("from")), tag_of(to)
-            # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261, 17.1.1.3).
-            if callee and caller in call.caller_tags and branch_of(message.first("via")) not in call.branches:
+            if callee and caller in call.caller_tags:
+                # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261,
+                # 17.1.1.3).
+                if branch_of(message.first("via")) in call.branches:
+                    return self._refused_unseen(call, packet) if _number_of(message) != call.challenged else NOTHING
                 callee_claims = Claims(uri=uri_of(to), sent_from=text_of(destination_of(packet.flow)))
                 return self._answered(call, caller, callee, callee_claims, message.target, False, packet)
         if b"telephone-event" in message.text:
@@ -199,7 +212,11 @@ class SipCalls:
                 return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)),)
             if not ends:
                 return NOTHING
-        by = call.side_of(sender, source_of(packet.flow))
+        self._losses.note(1)
+        return self._over(call, call.side_of(sender, source_of(packet.flow)), packet)
+
+    def _over(self, call: Call, by: Side, packet: Packet) -> tuple[Decoded, ...]:
+        """Somebody has hung up."""
         answered = call.state is ANSWERED
         call.touch(packet.at, packet.capture, packet.number)
         self._media.forget(call)
@@ -236,12 +253,11 @@ class SipCalls:
             return NOTHING
         number, method = message.cseq
         if method != "INVITE":
-            if call is None:
-                return NOTHING
-            call.touch(packet.at, packet.capture, packet.number)
-            return self._media_of_answer(call, message, packet) if method in ("UPDATE", "PRACK") else NOTHING
+            return self._response_within(call, number, method, message, packet)
         if status >= 300:
-            return self._refused(call, number, status, message, packet) if call is not None else NOTHING
+            if call is None:
+                return self._refused_of_unseen(number, status, message, packet)
+            return self._refused(call, number, status, message, packet)
         if status >= 200:
             return self._success(call, number, message, packet)
         if call is None or call.state is ANSWERED:
@@ -252,6 +268,31 @@ class SipCalls:
         call.forwarded = True
         forwarded = CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=(), how="progress")
         return (forwarded, *odd)
+
+    def _response_within(
+        self, call: Call | None, number: int, method: str, message: SipMessage, packet: Packet
+    ) -> tuple[Decoded, ...]:
+        """The answer to a request within a call; it tells of the request, and even of the call, that was not seen."""
+        before: tuple[Decoded, ...] = NOTHING
+        if call is None:
+            caller, callee = tag_of(message.first("from")), tag_of(message.first("to"))
+            if method not in ESTABLISHED or message.status >= 300 or not (caller and callee):
+                return NOTHING
+            call, before = self._rebuild(number, caller, message, packet)
+            claims = Claims(uri=uri_of(message.first("to")), sent_from=text_of(source_of(packet.flow)))
+            before += self._answered(call, caller, callee, claims, "", False, packet)
+        call.touch(packet.at, packet.capture, packet.number)
+        if method == "BYE" and message.status < 300 and call.state is ANSWERED:
+            return (*before, *self._bye_unseen(call, message, packet))
+        return (*before, *self._media_of_answer(call, message, packet)) if method in ("UPDATE", "PRACK") else before
+
+    def _bye_unseen(self, call: Call, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """Of a BYE only the answer is here, which says as much."""
+        asker = tag_of(message.first("from"))
+        if not call.hang_up(asker, tag_of(message.first("to"))):
+            return NOTHING
+        self._losses.note(1, int(call.both_ways))
+        return self._over(call, call.side_of(asker, destination_of(packet.flow)), packet)
 
     def _media_of_answer(self, call: Call, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A response is sent by the side that its From does not name."""
@@ -268,6 +309,7 @@ class SipCalls:
         timer = timer_of(head.first("session-expires"))
         if timer is not None:
             call.life = timer
+        call.both_ways = call.both_ways or not call.rebuilt
         speaker = OTHER[call.side_of(caller, destination_of(packet.flow))]
         odd = self._media.announce(call, speaker, message, packet)
         if call.state is ANSWERED:
@@ -296,7 +338,7 @@ class SipCalls:
     def _rebuild(
         self, number: int, caller: str, message: SipMessage, packet: Packet
     ) -> tuple[Call, tuple[Decoded, ...]]:
-        """The call as its answer tells of it, for a capture that began too late or saw one direction only."""
+        """The call as an answer tells of it, when the INVITE was lost, or not seen by a mirror of one direction."""
         to = uri_of(message.first("to"))
         call = Call(message.call_id, number, reverse_of(packet.flow), to, caller)
         call.rebuilt = True
@@ -311,14 +353,30 @@ class SipCalls:
             addressed_to=to,
             caller=Claims(uri=uri, display=display, sent_from=text_of(destination_of(packet.flow))),
             sent_to=text_of(source_of(packet.flow)),
+            partial=True,
         )
         return call, (*evicted, offered)
+
+    def _refused_of_unseen(
+        self, number: int, status: int, message: SipMessage, packet: Packet
+    ) -> tuple[Decoded, ...]:
+        """A refusal is the only trace of an attempt: those who search for meetings leave many."""
+        if status in CHALLENGES or not tag_of(message.first("to")):
+            return NOTHING
+        call, before = self._rebuild(number, tag_of(message.first("from")), message, packet)
+        return (*before, *self._refused(call, number, status, message, packet))
+
+    def _refused_unseen(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
+        """The caller acknowledges a refusal that is not here."""
+        call.state = REFUSED
+        return (CallRefused(at=packet.at, evidence=evidence_of(packet), call=call.id, status=REFUSED_UNSEEN),)
 
     def _refused(
         self, call: Call, number: int, status: int, message: SipMessage, packet: Packet
     ) -> tuple[Decoded, ...]:
         """A final answer of 300 and more: once for each attempt, and none for a challenge or a failed re-INVITE."""
         if call.state is ANSWERED or status in CHALLENGES or number <= call.refused:
+            call.challenged = number if status in CHALLENGES else call.challenged
             return NOTHING
         call.state = REFUSED
         call.refused = number
@@ -333,8 +391,8 @@ class SipCalls:
         )
 
 
-def _offered(message: SipMessage, head: Head, packet: Packet) -> CallOffered:
-    """The offer as the INVITE states it."""
+def _offered(message: SipMessage, head: Head, packet: Packet, *, partial: bool = False) -> CallOffered:
+    """The offer as the INVITE states it; in part, when it is a later INVITE of a call whose first one was not seen."""
     source = text_of(source_of(packet.flow))
     return CallOffered(
         at=packet.at,
@@ -347,6 +405,7 @@ def _offered(message: SipMessage, head: Head, packet: Packet) -> CallOffered:
         sent_to=text_of(destination_of(packet.flow)),
         session="" if head.plain else session_of(head),
         replaces="" if head.plain else taken_over_by(head),
+        partial=partial,
     )
 
 

@@ -52,7 +52,9 @@ class Head:
         if lines is None:
             return self._message.first(name)
         value = lines.get(_USUAL[name])
-        return value.strip().decode("utf-8", "backslashreplace")[:MAX_TEXT] if value else ""
+        if not value or not (value := value.strip()):
+            return "" if value is None else self._message.first(name)
+        return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
         """Every value of a header, in order."""
@@ -61,8 +63,8 @@ class Head:
             value = lines.get(_USUAL[name])
             if value is None:
                 return []
-            if not self._repeated and b"," not in value:
-                return [text_from(value.strip())]
+            if not self._repeated and b"," not in value and (value := value.strip()):
+                return [text_from(value)]
         return self._message.all(name)
 
     def _ordinary(self, message: SipMessage) -> dict[bytes, bytes] | None:

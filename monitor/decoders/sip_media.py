@@ -23,6 +23,7 @@ MAX_UNREAD = 4096
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
+_EVENT: Final = b" telephone-event"
 _UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/")
 
 
@@ -144,6 +145,10 @@ def usual_media(body: bytes) -> tuple[bytes, int, frozenset[int]] | None:
     media, line = body.find(b"\nm=audio "), body.find(b"\nc=in ip4 ")
     if media < 0 or line < 0 or body.find(b"\nm=", media + 1) > 0 or body.find(b"\nc=", line + 1) > 0:
         return None
+    if not body.startswith((b"\r\nv=", b"v=")):
+        return None
+    if body.find(b"\nm=", 0, media) >= 0 or body.find(b"\nc=", 0, line) >= 0 or body.find(_EVENT, 0, media) >= 0:
+        return None  # The address, or the type, may be of another media line, or of none.
     words = body[media + 9 : body.find(b"\r\n", media)].split(b" ", 2)
     if len(words) < 3 or words[1] != b"rtp/avp" or any(map(body.__contains__, _UNUSUAL)):
         return None
@@ -156,14 +161,16 @@ def usual_media(body: bytes) -> tuple[bytes, int, frozenset[int]] | None:
 def _event_types(body: bytes) -> frozenset[int] | None:
     """The numbers in all `a=rtpmap:101 telephone-event/…`; none when one of them is written otherwise."""
     types: list[int] = []
-    at = body.find(b" telephone-event/")
+    at = body.find(_EVENT)
     while at >= 0:
         number = body[body.rfind(b"\n", 0, at) : at]
         digits = number[10:]
         if not number.startswith(b"\na=rtpmap:") or not digits.isdigit() or len(digits) > 3 or int(digits) > 127:
             return None
+        if body[at + len(_EVENT) : at + len(_EVENT) + 1] != b"/":
+            return None
         types.append(int(digits))
-        at = body.find(b" telephone-event/", at + 1)
+        at = body.find(_EVENT, at + 1)
     return _shared(tuple(types))
 
 

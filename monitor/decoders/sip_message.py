@@ -8,6 +8,7 @@ few gets the whole head read once. Both ways give the same answer.
 
 import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from hashlib import blake2b
 from typing import Final
 
@@ -178,12 +179,16 @@ class SipMessage:
         if headers is None and self._searches < MAX_SEARCHES:
             self._searches += 1
             found = (_SEEK.get(name) or _seeker_of(name))(self._text, self.head_at)
-            value = unfolded(found[found.lastindex]) if found and found.lastindex else b""
+            if not (found and found.lastindex):
+                return ""
+            value = unfolded(found[found.lastindex])
         else:
             values = (self._read() if headers is None else headers).get(name)
-            value = unfolded(values[0]) if values else b""
-        if _COMMA in value and name in LISTS:
-            value = (pieces_of(value) or [b""])[0]
+            if not values:
+                return ""
+            value = unfolded(values[0])
+        if (_COMMA in value or not value) and name in LISTS:
+            return (self.all(name) or [""])[0]  # An empty one does not hide the next.
         return value.decode("utf-8", "backslashreplace")[:MAX_TEXT]
 
     def all(self, name: str) -> list[str]:
@@ -224,6 +229,12 @@ class SipMessage:
         """The same message, with a problem that its own bytes do not show."""
         self._known = (*self._known, by)
         return self
+
+    def under(self, call_id: str) -> "SipMessage":
+        """The same message as one of a call with another name."""
+        twin = copy(self)
+        twin._call_id = call_id  # noqa: SLF001  # of its own class
+        return twin
 
     def append(self, body: bytes) -> None:
         """What the stream holds of the body; for the framing, which reads the head first."""

@@ -1,7 +1,8 @@
 """Keys that travel in SIP itself: INFO, KPML (RFC 4730) and NOTIFY with telephone-events."""
 
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias
 
 from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
 from monitor.decoders.media import CallMedia, Side
@@ -19,7 +20,9 @@ MAX_SUBSCRIPTIONS = 4096
 """Subscriptions to keys that have a Call-ID of their own; the oldest is forgotten first."""
 
 PACKAGES: Final = frozenset({"kpml", "telephone-event", "dtmf", "dtmf-relay"})
-"""Event packages whose NOTIFY tells of keys; all others are not read here."""
+"""Event packages whose NOTIFY tells of keys."""
+
+Reader: TypeAlias = Callable[[SipMessage, Packet], tuple[Decoded, ...]]
 
 
 class Subscription(NamedTuple):
@@ -33,9 +36,11 @@ class Subscription(NamedTuple):
 class SipKeys:
     """Finds the keys in requests, and the calls that they belong to."""
 
-    def __init__(self, table: CallTable, counts: dict[str, int]) -> None:
+    def __init__(self, table: CallTable, counts: dict[str, int], others: Mapping[str, Reader] | None = None) -> None:
+        """`others` are the readers of event packages that tell of something else."""
         self._table = table
         self._counts = counts
+        self._others = others or {}
         counts |= {"sip_keys": 0, "sip_echoes": 0, "subscriptions_evicted": 0}
         self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
 
@@ -60,7 +65,8 @@ class SipKeys:
         event = message.first("event") if message.method == "NOTIFY" else ""
         package = event.partition(";")[0].strip().lower()
         if event and package not in PACKAGES:
-            return NOTHING
+            other = self._others.get(package)
+            return NOTHING if other is None else other(message, packet)
         call, side = self._call_of(message, packet)
         if call is None:
             return NOTHING

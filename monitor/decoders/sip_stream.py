@@ -77,6 +77,11 @@ class SipFraming:
                 pass
         return found
 
+    @property
+    def is_between(self) -> bool:
+        """A message begins with the next byte."""
+        return self._place is _Place.BETWEEN and not self._held
+
     def gap(self, lost: int) -> list[Read]:
         """Bytes are missing here. A message in whose body they are is given without the rest of its body."""
         found: list[Read] = []

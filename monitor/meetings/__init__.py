@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from monitor.meetings.admissions import Admissions
 from monitor.meetings.dial_ins import DialIns
 from monitor.meetings.guests import Guests
-from monitor.meetings.identities import Identities, Networks
+from monitor.meetings.identities import Identities
 from monitor.meetings.legs import Leg
 from monitor.meetings.links import Links
 from monitor.meetings.occurrences import Occurrences
@@ -30,11 +30,13 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterSeen,
     SignallingEvent,
 )
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.invitations import Calendar, Directory, NumberText
 from monitor.model.meetings import MeetingRef
+from monitor.model.networks import Networks
 from monitor.model.policy import Policy
 from monitor.model.roster import RosterChange
 
@@ -53,7 +55,7 @@ class Meetings:
         refs_of: RefsOf = lambda _uri: (),
     ) -> None:
         external = Networks(policy.site.external_trunks)
-        identities = Identities(policy.site.trusted_trunks, number_text)
+        identities = Identities(policy.site.trusted_trunks, number_text, policy.site.hep_senders)
         guests = Guests(Occurrences(calendar, directory, policy), identities, external, number_text)
         links = Links(identities, external, number_text)
         self.bridges = frozenset(policy.site.bridges)
@@ -101,6 +103,8 @@ class Meetings:
                 return self._ended(event)
             case CallForwarded():
                 return self._forwarded(event)
+            case RosterSeen():
+                return ()
 
     def _offered(self, event: CallOffered) -> Iterable[RosterChange]:
         known = self._legs.get(event.call)

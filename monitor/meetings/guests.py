@@ -1,12 +1,13 @@
 """Legs become records: who it is, how they came, and whether they were expected."""
 
-from monitor.meetings.identities import Identities, Networks
+from monitor.meetings.identities import Identities
 from monitor.meetings.legs import Leg
 from monitor.meetings.occurrences import Occurrences
 from monitor.model.alerts import id_of
 from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.invitations import NumberText, Occurrence
 from monitor.model.meetings import MeetingRef, Method
+from monitor.model.networks import Networks
 from monitor.model.roster import Identity, Participant, PinRefused, Tried, Trust, Verdict
 
 

@@ -5,13 +5,12 @@ P-Asserted-Identity from a trusted trunk (RFC 3325: it counts inside the trust d
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 
 from monitor.meetings.stir import stir_of
 from monitor.model.calls import CallAnswered, CallOffered, Claims
 from monitor.model.evidence import Evidence, Fact
 from monitor.model.invitations import Address, NumberText
+from monitor.model.networks import Networks
 from monitor.model.roster import Identity, Stir, Trust
 
 ANONYMOUS = "anonymous"
@@ -19,29 +18,6 @@ NO_NAMES = frozenset({"", ANONYMOUS, "unavailable", "unknown", "restricted", "pr
 """User parts that name nobody: RFC 3261 and 3323, and the habits of gateways."""
 
 RANK = {trust: rank for rank, trust in enumerate(Trust)}
-
-MAX_PEERS = 4096
-"""Answers remembered on whether an address is trusted: a site has a handful of peers, a flood has many."""
-
-
-class Networks:
-    """Addresses and networks of a policy, asked whether one of them holds an address."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        networks = [ip_network(text, strict=False) for text in texts]
-
-        @lru_cache(maxsize=MAX_PEERS)
-        def holds(address: str) -> bool:
-            try:
-                ip = ip_address(address)
-            except ValueError:
-                return False
-            return any(ip in network for network in networks)
-
-        self.holds = holds
-
-    def __contains__(self, address: str) -> bool:
-        return self.holds(address)
 
 
 def names_nobody(uri: str) -> bool:
@@ -84,13 +60,25 @@ def presentation_restricted(claims: Claims) -> bool:
 class Identities:
     """Resolves claims, knowing whose word counts."""
 
-    def __init__(self, trusted_trunks: Sequence[str], number_text: NumberText) -> None:
+    def __init__(
+        self, trusted_trunks: Sequence[str], number_text: NumberText, hep_senders: Sequence[str] | None = None
+    ) -> None:
         self.trusted = Networks(trusted_trunks)
+        self.reporters = Networks(hep_senders or ())
         self.number_text = number_text
 
-    def resolve(self, claims: Claims) -> Identity:
-        """Who this side of the call is."""
-        asserted, trust = self._vouched(claims) if claims.sent_from in self.trusted else (None, Trust.NONE)
+    def trusts(self, claims: Claims, evidence: Evidence) -> bool:
+        """Whether a trusted trunk sent these claims: seen on the wire, or told by an agent that the policy names.
+
+        Any other report (HEP) may be forged, the trunk's address in it too.
+        """
+        told_by = evidence.reported_by
+        return claims.sent_from in self.trusted and (not told_by or told_by in self.reporters)
+
+    def resolve(self, offered: CallOffered) -> Identity:
+        """Who the calling side is."""
+        claims = offered.caller
+        asserted, trust = self._vouched(claims) if self.trusts(claims, offered.evidence) else (None, Trust.NONE)
         claimed = address_of(claims.uri, self.number_text)
         restricted = presentation_restricted(claims)
         if asserted is None and claimed is not None and not restricted:
@@ -118,13 +106,13 @@ class Identities:
 
     def caller(self, offers: Iterable[CallOffered]) -> tuple[Identity, Fact]:
         """Who calls, by the best vouched for of what its hops and halves say, and the frame that says so."""
-        known = ((self.resolve(offered.caller), offered) for offered in offers)
+        known = ((self.resolve(offered), offered) for offered in offers)
         identity, offered = min(known, key=lambda pair: RANK[pair[0].trust])
         return identity, self._told(identity, offered.caller, offered.evidence)
 
     def stir(self, offers: Iterable[CallOffered]) -> Stir | None:
         """What STIR says of the caller, when a trusted trunk passed it on."""
-        told = (stir_of(o.caller, self.number_text) for o in offers if o.caller.sent_from in self.trusted)
+        told = (stir_of(o.caller, self.number_text) for o in offers if self.trusts(o.caller, o.evidence))
         return next(filter(None, told), None)
 
     def callee(self, answered: CallAnswered, offered: CallOffered) -> tuple[Identity, Fact]:
@@ -133,7 +121,7 @@ class Identities:
         Where the call was sent on to (`History-Info`) counts from a trusted trunk only: anybody who answers may write
         the number of somebody invited there.
         """
-        claims, trusted = answered.callee, answered.callee.sent_from in self.trusted
+        claims, trusted = answered.callee, self.trusts(answered.callee, answered.evidence)
         asserted, trust = self._vouched(claims) if trusted else (None, Trust.NONE)
         forwarded = (address_of(hop.uri, self.number_text) for hop in claims.history if trusted)
         called = address_of(offered.target, self.number_text) or address_of(offered.addressed_to, self.number_text)

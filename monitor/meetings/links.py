@@ -9,11 +9,12 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from itertools import islice
 
-from monitor.meetings.identities import ANONYMOUS, Identities, Networks
+from monitor.meetings.identities import ANONYMOUS, Identities
 from monitor.meetings.legs import Leg
 from monitor.model.calls import CallOffered
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.invitations import NumberText
+from monitor.model.networks import Networks
 from monitor.model.roster import Trust
 
 MAX_WAITING = 8192
@@ -71,7 +72,7 @@ class Links:
 
     def _signs(self, offered: CallOffered) -> tuple[tuple[str, str], ...]:
         number = self.number_text(offered.target) or user_of(offered.target)
-        identity = self.identities.resolve(offered.caller)
+        identity = self.identities.resolve(offered)
         return tuple((number, caller) for caller in dict.fromkeys((identity.subject, identity.claimed or ANONYMOUS)))
 
     def _fits(self, first: Leg, second: Leg, name: Name) -> bool:
@@ -88,7 +89,7 @@ class Links:
 
     def _contradict(self, one: CallOffered, two: CallOffered) -> bool:
         """Whether the network vouches for two different callers."""
-        a, b = self.identities.resolve(one.caller), self.identities.resolve(two.caller)
+        a, b = self.identities.resolve(one), self.identities.resolve(two)
         return VOUCHED.issuperset((a.trust, b.trust)) and a.subject != b.subject
 
     def _drop(self, at: Nanoseconds, name: Name, call: str) -> None:

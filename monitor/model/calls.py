@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from monitor.model.evidence import Sighting
+from monitor.model.evidence import Nanoseconds, Sighting
 from monitor.model.meetings import MeetingRef, Method, Slot
 
 MAX_TEXT = 1024
@@ -97,6 +97,7 @@ class CallRefused(Sighting, frozen=True, kw_only=True):
 
     call: str
     status: int
+    """0 when only the caller's ACK of it was seen, so that it may also have been a challenge."""
 
 
 class CallForwarded(Sighting, frozen=True, kw_only=True):
@@ -172,10 +173,94 @@ class KeyPressed(Sighting, frozen=True, kw_only=True):
     via: KeySource = KeySource.RTP
 
 
-DecodedEvent: TypeAlias = CallOffered | CallAnswered | CallRefused | CallForwarded | CallEnded | DigitDialled
+class RosterState(StrEnum):
+    """How much a roster, or a part of one, says (RFC 4575, 4.4)."""
+
+    FULL = "full"
+    """Everything there is: who is not in it is not there."""
+    PARTIAL = "partial"
+    """What has changed."""
+    DELETED = "deleted"
+    """It is gone."""
+
+
+class RosterEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One device by which a user of a conference takes part (RFC 4575, 5.7)."""
+
+    entity: str = ""
+    """Its URI; as a rule that of the device, not of the person."""
+    state: RosterState = RosterState.FULL
+    status: str = ""
+    """`connected`, `on-hold`, `alerting`, `disconnected`, …, lower case; empty when the bridge does not say."""
+    joined_by: str = ""
+    """`dialed-in`, `dialed-out` or `focus-owner`."""
+    joined_at: Nanoseconds | None = None
+    """By the bridge's clock."""
+    left_by: str = ""
+    """`departed`, `booted`, `failed` or `busy`."""
+    media: bool = False
+    """It has a stream of some medium."""
+    call: str = ""
+    """The Call-ID of its call with the bridge, where the bridge tells it."""
+
+
+class RosterUser(msgspec.Struct, frozen=True, kw_only=True):
+    """One user of a conference, as its bridge tells (RFC 4575, 5.6). Not everybody in it is connected."""
+
+    entity: str = ""
+    """Their URI: of a caller by SIP mostly what `From` said; of one by telephone, the number."""
+    display: str = ""
+    aors: tuple[str, ...] = ()
+    """Further URIs of theirs (`associated-aors`)."""
+    roles: tuple[str, ...] = ()
+    state: RosterState = RosterState.FULL
+    endpoints: tuple[RosterEndpoint, ...] = ()
+
+
+class RosterSeen(Sighting, frozen=True, kw_only=True):
+    """A bridge tells a subscriber who is in a conference: one `conference-info` document (RFC 4575) of a NOTIFY."""
+
+    call: str
+    """The Call-ID of the subscription's dialog: one of its own, or that of a call within which was subscribed."""
+    conference: str = ""
+    """The conference's own URI; some bridges do not tell it here."""
+    names: tuple[str, ...] = ()
+    """Other URIs of it: that to which was subscribed, and those by which people take part."""
+    version: int | None = None
+    missed: bool = False
+    """The version shows that documents between this one and the one before were not seen."""
+    state: RosterState = RosterState.FULL
+    whole: bool = True
+    """The document was read to its end: only then is absence from a full one a sign."""
+    lasts: int | None = None
+    """Seconds for which the subscription goes on; 0 when it ends with this, none when that is not told."""
+    subject: str = ""
+    title: str = ""
+    user_count: int | None = None
+    """As the bridge counts; may be more than are listed."""
+    locked: bool | None = None
+    users: tuple[RosterUser, ...] = ()
+    sent_from: str = ""
+    """The IP address that tells it."""
+    sent_to: str = ""
+    meeting: MeetingRef | None = None
+    """Said by `platforms`: the meeting that its URIs name."""
+
+
+DecodedEvent: TypeAlias = (
+    CallOffered | CallAnswered | CallRefused | CallForwarded | CallEnded | DigitDialled | RosterSeen
+)
 """What decoders give."""
 
 SignallingEvent: TypeAlias = (
-    CallOffered | CallAnswered | CallRefused | CallForwarded | CallEnded | MeetingNamed | DialInReached | KeyPressed
+    CallOffered
+    | CallAnswered
+    | CallRefused
+    | CallForwarded
+    | CallEnded
+    | MeetingNamed
+    | DialInReached
+    | KeyPressed
+    | RosterSeen
 )
 """What platforms give: free of secrets, so it may be written down or sent elsewhere."""

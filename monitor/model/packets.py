@@ -73,15 +73,38 @@ class StreamEnd(NamedTuple):
     capture: str
     number: int
     flow: Flow
+    segments: int = 0
+    """That brought bytes of it, for the books: each is counted in one end of a stream."""
 
 
-Packet: TypeAlias = Datagram | StreamData | StreamGap | StreamEnd
+class OtherReading(NamedTuple):
+    """The same place read in two ways, for copies of the bytes differ, and which of them the receiver took is unknown.
+
+    Beside what is given as `Datagram` or `StreamData`, not in place of it. It starts some way before the difference,
+    so that a message which holds it can be found whole; messages that both texts hold are no news.
+    """
+
+    at: Nanoseconds
+    capture: str
+    number: int
+    flow: Flow
+    given: bytes
+    """What was given of this stretch."""
+    other: bytes
+    """What the other copies make of it."""
+    begins: bool
+    """A stretch of its own, not the next bytes of the one before."""
+    reported_by: str = ""
+    ambiguous: bool = True
+
+
+Packet: TypeAlias = Datagram | StreamData | StreamGap | StreamEnd | OtherReading
 
 
 def evidence_of(seen: Frame | Packet) -> Evidence:
     """Where this frame or packet can be seen."""
     match seen:
-        case Datagram() | StreamData():
+        case Datagram() | StreamData() | OtherReading():
             return Evidence(
                 capture=seen.capture, frame=seen.number, reported_by=seen.reported_by, ambiguous=seen.ambiguous
             )

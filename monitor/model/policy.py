@@ -2,6 +2,7 @@
 
 import msgspec
 
+from monitor.model.limits import Limits
 from monitor.model.meetings import Method
 
 
@@ -21,6 +22,9 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Addresses or networks whose P-Asserted-Identity counts."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose X-Forwarded-For counts."""
+    hep_senders: tuple[str, ...] | None = None
+    """Addresses or networks of the capture agents whose reports (HEP) are read. Without it a replay reads the reports
+    of all, for somebody chose the capture, but never trusts them; the listener does not start."""
     web_front_ends: tuple[str, ...] = ()
     recorders: tuple[str, ...] = ()
     external_trunks: tuple[str, ...] = ()
@@ -68,6 +72,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     platforms: dict[str, PlatformPolicy] = {}
     site: Site = Site()
     rules: Thresholds = Thresholds()
+    limits: Limits = Limits()
 
     def rank_of(self, classification: str) -> int:
         """Where a marking stands, low to high; -1 for one that the list does not have."""

@@ -9,6 +9,7 @@ from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffe
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.summary import Summary
+from monitor.outputs.books import book_lines
 from monitor.outputs.lines import is_narrow
 from monitor.outputs.page import Page, damage_lines, interrupted_line, oddity_rows, read_line
 from monitor.outputs.records import Record
@@ -96,6 +97,7 @@ class CallList:
                 self._page.line()
             damage_lines(self._page, self._summary)
             read_line(self._page, self._summary, self._zone, self._zone_name)
+            book_lines(self._page, self._summary, interrupted=self.interrupted)
         self._page.show()
 
     def _show(self, lines: list[Line]) -> None:

@@ -24,6 +24,7 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterSeen,
 )
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
 from monitor.model.meetings import Method
@@ -51,6 +52,7 @@ PROTOCOLS = (
     "ip",
     "udp",
     "tcp",
+    "hep",
     "sip",
     "sdp",
     "rtp",
@@ -76,6 +78,7 @@ KINDS: dict[type[object], str] = {
     MeetingNamed: "meeting_named",
     DialInReached: "dial_in_reached",
     KeyPressed: "key_pressed",
+    RosterSeen: "roster_seen",
     Joined: "joined",
     Left: "left",
     Stayed: "stayed",

@@ -139,11 +139,11 @@ def damage_lines(page: Page, summary: Summary) -> None:
 def read_line(page: Page, summary: Summary, zone: "tzinfo", zone_name: str) -> None:
     """One line of what was read."""
     captures = summary.captures
-    frames, wanted = sum(c.frames for c in captures), sum(c.wanted for c in captures)
+    frames = sum(c.frames for c in captures)
     starts = [c.first for c in captures if c.first is not None]
     ends = [c.last for c in captures if c.last is not None]
     what = name(captures[0].capture) if len(captures) == 1 else many(len(captures), "capture")
-    parts = [f"Read: {what}, {many(frames, 'frame')}, {wanted:,} of them looked at"]
+    parts = [f"Read: {what}, {many(frames, 'frame')}"]
     if starts and ends:
         first, last = min(starts), max(ends)
         until = clock(last, zone, beside=day(first, zone))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
+from msgspec.structs import asdict
+
 from monitor.model.alerts import Alert
 from monitor.model.calls import (
     CallAnswered,
@@ -19,6 +21,9 @@ from monitor.model.calls import (
     DialInReached,
     KeyPressed,
     MeetingNamed,
+    RosterEndpoint,
+    RosterSeen,
+    RosterUser,
     SignallingEvent,
 )
 from monitor.model.evidence import SECOND, Evidence, Fact, Nanoseconds, Sighting
@@ -46,13 +51,25 @@ Mode: TypeAlias = Literal["replay", "decode"]
 
 KINDS: dict[Mode, tuple[type[Any], ...]] = {
     "replay": (Joined, Left, Tried, PinRefused, Alert, Oddity, Summary),
-    "decode": (CallOffered, CallAnswered, CallRefused, CallForwarded, CallEnded, KeyPressed, Oddity, Summary),
+    "decode": (
+        CallOffered,
+        CallAnswered,
+        CallRefused,
+        CallForwarded,
+        CallEnded,
+        KeyPressed,
+        RosterSeen,
+        Oddity,
+        Summary,
+    ),
 }
 """What each command writes into its journal."""
 MAX_EVIDENCE = 64
 """Frames named for one fact or record: an analyst opens a few; a flood of retransmissions must not fill the disk."""
 MAX_LIST = 64
 """Entries kept of any other list in a record."""
+MAX_USERS = 1024
+"""Users of one roster in a record."""
 MAX_SECONDS = 253_402_300_799
 """The last second of the year 9999, where RFC 3339 ends: a capture's clock may say anything."""
 
@@ -83,6 +100,8 @@ def object_of(record: Record, now: Nanoseconds = 0) -> Object | None:
             return _call(record)
         case KeyPressed():
             return _digits(record)
+        case RosterSeen():
+            return _roster(record)
         case Summary():
             return _summary(record)
         case MeetingNamed() | DialInReached() | Stayed() | Overstayed():
@@ -125,9 +144,15 @@ def meeting_of(meeting: MeetingRef, uid: str | None) -> Object:
 
 
 def _evidence(evidence: Iterable[Evidence]) -> list[Object]:
-    """Each frame once, in the order of their naming."""
-    seen = dict.fromkeys((item.capture, item.frame) for item in evidence)
-    return [{"capture": text_of(capture), "frame": frame} for capture, frame in list(seen)[:MAX_EVIDENCE]]
+    """Each frame once, in the order of their naming; what makes it weaker is said only where it is so."""
+    seen: dict[tuple[str, int], Object] = {}
+    for item in evidence:
+        frame = seen.setdefault((item.capture, item.frame), {"capture": text_of(item.capture), "frame": item.frame})
+        if item.reported_by:
+            frame["reported_by"] = text_of(item.reported_by)
+        if item.ambiguous:
+            frame["ambiguous"] = True
+    return list(seen.values())[:MAX_EVIDENCE]
 
 
 def _facts(facts: Sequence[Fact]) -> list[Object]:
@@ -178,6 +203,7 @@ def _participant(who: Participant, seen: Sighting) -> Object:
         "joined_at": time_of(who.joined_at),
         "call": text_of(who.call),
         "by_bridge": who.by_bridge,
+        **({"partial": True} if who.partial else {}),
         "slots": _slots(who.slots),
         "facts": _facts(who.facts),
         "evidence": _evidence([*frames[: MAX_EVIDENCE - 1], seen.evidence]),
@@ -311,12 +337,61 @@ def _digits(keys: KeyPressed) -> Object:
     }
 
 
+def _roster(roster: RosterSeen) -> Object:
+    return {
+        "type": "roster",
+        "time": time_of(roster.at),
+        "call": text_of(roster.call),
+        "conference": text_of(roster.conference),
+        "names": [text_of(name) for name in roster.names[:MAX_LIST]],
+        "meeting": None if roster.meeting is None else meeting_of(roster.meeting, None),
+        "version": roster.version,
+        "state": roster.state,
+        "whole": roster.whole,
+        "subject": text_of(roster.subject),
+        "title": text_of(roster.title),
+        "user_count": roster.user_count,
+        "locked": roster.locked,
+        "users": [_user(user) for user in roster.users[:MAX_USERS]],
+        "sent_from": text_of(roster.sent_from),
+        "sent_to": text_of(roster.sent_to),
+        "evidence": _evidence([roster.evidence]),
+    }
+
+
+def _user(user: RosterUser) -> Object:
+    return {
+        "entity": text_of(user.entity),
+        "display": text_of(user.display),
+        "aors": [text_of(aor) for aor in user.aors[:MAX_LIST]],
+        "roles": [text_of(role) for role in user.roles[:MAX_LIST]],
+        "state": user.state,
+        "endpoints": [_endpoint(endpoint) for endpoint in user.endpoints[:MAX_LIST]],
+    }
+
+
+def _endpoint(endpoint: RosterEndpoint) -> Object:
+    return {
+        "entity": text_of(endpoint.entity),
+        "state": endpoint.state,
+        "status": text_of(endpoint.status),
+        "joined_by": text_of(endpoint.joined_by),
+        "joined_at": None if endpoint.joined_at is None else time_of(endpoint.joined_at),
+        "left_by": text_of(endpoint.left_by),
+        "media": endpoint.media,
+        "call": text_of(endpoint.call),
+    }
+
+
 def _summary(summary: Summary) -> Object:
     return {
         "type": "summary",
         "time": time_of(summary.at),
         "captures": [_capture(report) for report in summary.captures],
         "counts": {text_of(name): summary.counts[name] for name in sorted(summary.counts)},
+        "accounts": {**asdict(summary.accounts), "open": summary.accounts.open},
+        "losses": asdict(summary.losses),
+        "envelopes": {text_of(name): summary.envelopes[name] for name in sorted(summary.envelopes)},
     }
 
 
@@ -325,6 +400,9 @@ def _capture(report: CaptureReport) -> Object:
         "capture": text_of(report.capture),
         "frames": report.frames,
         "wanted": report.wanted,
+        "unreadable": report.unreadable,
+        "dropped_by_system": report.dropped_by_system,
+        "dropped_by_interface": report.dropped_by_interface,
         "cut": report.cut,
         "first": None if report.first is None else time_of(report.first),
         "last": None if report.last is None else time_of(report.last),

@@ -15,6 +15,7 @@ from monitor.model.evidence import Fact, Nanoseconds
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Joined, Left, Participant, PinRefused, Tried, Verdict
 from monitor.model.summary import Summary
+from monitor.outputs.books import book_lines
 from monitor.outputs.page import Page, damage_lines, interrupted_line, oddity_rows, read_line
 from monitor.outputs.records import Record
 from monitor.outputs.report import alert_lines, explain_line, meeting_table, nothing_lines, tries_line
@@ -140,6 +141,7 @@ class Terminal:
         if self._summary is not None:
             damage_lines(self._page, self._summary)
             read_line(self._page, self._summary, self._zone, self._zone_name)
+            book_lines(self._page, self._summary, interrupted=self.interrupted)
         self._page.show()
 
     def _show_meetings(self) -> None:

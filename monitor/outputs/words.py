@@ -104,17 +104,25 @@ def meeting(ref: MeetingRef) -> str:
 
 def frame(seen: Evidence) -> str:
     """`trunk.pcap:41`."""
-    return f"{name(seen.capture)}:{seen.frame}"
+    return f"{name(seen.capture)}:{seen.frame}{_doubt(seen)}"
 
 
 def frames(evidence: Sequence[Evidence], limit: int = FRAMES_SHOWN) -> str:
-    """`trunk.pcap:41,42,57 and 3 more`: each capture named once."""
-    unique = list(dict.fromkeys((seen.capture, seen.frame) for seen in evidence))
-    by_capture: dict[str, list[str]] = {}
-    for capture, number in unique[:limit]:
-        by_capture.setdefault(capture, []).append(str(number))
-    places = [f"{name(capture)}:{','.join(numbers)}" for capture, numbers in by_capture.items()]
-    return ", ".join(places) + (f" and {len(unique) - limit} more" if len(unique) > limit else "")
+    """`trunk.pcap:41,42,57 and 3 more`: each capture named once, and apart what cannot be relied on as much."""
+    unique = list(dict.fromkeys(evidence))
+    places: dict[tuple[str, str], list[str]] = {}
+    for seen in unique[:limit]:
+        places.setdefault((seen.capture, _doubt(seen)), []).append(str(seen.frame))
+    named = [f"{name(capture)}:{','.join(numbers)}{doubt}" for (capture, doubt), numbers in places.items()]
+    return ", ".join(named) + (f" and {len(unique) - limit} more" if len(unique) > limit else "")
+
+
+def _doubt(seen: Evidence) -> str:
+    """Why this frame proves less than another."""
+    doubts = [f"reported by {name(seen.reported_by)}"] if seen.reported_by else []
+    if seen.ambiguous:
+        doubts.append("one of two readings")
+    return f" ({', '.join(doubts)})" if doubts else ""
 
 
 def sentence(text: str) -> str:

@@ -22,6 +22,8 @@ from monitor.model.calls import (
     DigitDialled,
     KeyPressed,
     MeetingNamed,
+    RosterSeen,
+    RosterUser,
     SignallingEvent,
 )
 from monitor.model.evidence import HOUR, Nanoseconds
@@ -124,6 +126,8 @@ class Platforms:
             return (self._answer(event),)
         if isinstance(event, CallForwarded):
             return self._forward(event)
+        if isinstance(event, RosterSeen):
+            return (self._roster(event),)
         self._close(event)
         return (event,)
 
@@ -192,6 +196,28 @@ class Platforms:
         to = tuple(map(self._clean, event.to))
         event = event if to == event.to else msgspec.structs.replace(event, to=to)
         return (event, *self._reach(event, goal))
+
+    def _roster(self, event: RosterSeen) -> RosterSeen:
+        """The roster with the meeting that one of the conference's names means, and without secrets."""
+        clean = self._clean
+        names = (event.conference, *event.names)
+        goals = (self._addresses.goal_of_call(name, name, event.sent_from) for name in names if name)
+        return msgspec.structs.replace(
+            event,
+            conference=clean(event.conference, event.sent_from),
+            names=tuple(clean(name, event.sent_from) for name in event.names),
+            users=tuple(self._user(user) for user in event.users),
+            meeting=next((goal for goal in goals if isinstance(goal, MeetingRef)), None),
+        )
+
+    def _user(self, user: RosterUser) -> RosterUser:
+        clean = self._clean
+        return msgspec.structs.replace(
+            user,
+            entity=clean(user.entity),
+            aors=tuple(map(clean, user.aors)),
+            endpoints=tuple(msgspec.structs.replace(e, entity=clean(e.entity)) for e in user.endpoints),
+        )
 
     def _close(self, event: CallRefused | CallEnded) -> None:
         """Forgets what was entered; where a refused call led, for a later 2xx overrules the refusal."""

@@ -11,7 +11,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from heapq import heappop, heappush, heapreplace
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +20,8 @@ from monitor.model.packets import Frame
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import CaptureReport, Damage
 from monitor.sources.compression import Gunzip, Plain, Readable, Unzstd, unpacked
-from monitor.sources.filters import Filters
+from monitor.sources.filters import Filters, Judge
+from monitor.sources.looks import AGAIN, FirstLook, LayoutOf
 from monitor.sources.pcap import MAGICS, Pcap
 from monitor.sources.savefile import CHUNK_BYTES, MAX_FRAME_BYTES, Walker
 
@@ -54,6 +54,7 @@ class Capture:
         self._walker: Walker | None = None
         self._stream: Plain | Gunzip | Unzstd | None = None
         self._unseen: Counter[int] = Counter()
+        self._look = FirstLook()
 
     @property
     def consumed(self) -> int:
@@ -73,10 +74,14 @@ class Capture:
             capture=self.name,
             frames=walker.number if walker else 0,
             wanted=walker.wanted if walker else 0,
+            unreadable=self._unseen.total(),
+            dropped_by_system=walker.dropped_by_system if walker else 0,
+            dropped_by_interface=walker.dropped_by_interface if walker else 0,
             cut=walker.cut if walker else 0,
             first=walker.first if walker else None,
             last=walker.last if walker else None,
             damage=(walker.damage if walker else empty) + blind,
+            envelopes=dict(sorted(self._look.envelopes.items())),
         )
 
     def check(self) -> Frame | None:
@@ -95,24 +100,38 @@ class Capture:
                 raise ConfigError([_problem(self.name, error)]) from None
             if walker is None:
                 return
-            if self._stream.seekable:
-                yield from self._followed(walker, filters)
+            frames = opened.enter_context(closing(self._walked(walker, filters)))
+            if not filters.looks:
+                yield from frames
+            for frame in frames:
+                filters.look(frame.link, frame.data, frame.length)
+                yield frame
+                yield from islice(frames, AGAIN - 1)
 
-            def wants(link: int, data: bytes, length: int) -> bool:
-                program = filters.program(link)
-                if program is None:
-                    self._unseen[link] += 1
-                return program is not None and filters.wants(program, data, length)
+    def _walked(self, walker: Walker, filters: Filters) -> Generator[Frame, None, None]:
+        """The wanted frames: those that libpcap gives, as far as it can, and then those that the walker finds alone."""
+        look = self._look = FirstLook() if filters.looks else FirstLook(frames=0)
 
-            yield from walker.frames(wants)
+        def judge(number: int, link: int, data: bytes, length: int) -> bool:
+            if look.goes_on and number > look.frames:
+                look.add(data, filters.look(link, data, length))
+            program = filters.program(link)
+            if program is None:
+                self._unseen[link] += 1
+            return program is not None and filters.wants(program, data, length)
 
-    def _followed(self, walker: Walker, filters: Filters) -> Iterator[Frame]:
+        if self._stream and self._stream.seekable:
+            yield from self._followed(walker, filters, look, judge)
+        yield from walker.frames(lambda link, data, length: judge(walker.number, link, data, length))
+
+    def _followed(self, walker: Walker, filters: Filters, look: FirstLook, judge: Judge) -> Iterator[Frame]:
         """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""
-        with filters.follow(str(Path(self.path).absolute())) as reader:
-            if reader is None:
+        with filters.follow(str(Path(self.path).absolute()), look, judge) as followed:
+            if followed is None:
                 return
-            walker.limit = min(MAX_FRAME_BYTES, reader.snapshot())
-            yield from walker.follow(map(itemgetter(1), reader))
+            snap_bytes, frames = followed
+            walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
+            yield from walker.follow(frames)
 
     @contextmanager
     def _opened(self) -> Iterator[Readable]:
@@ -145,8 +164,17 @@ class Capture:
 class Captures:
     """Every frame that is asked for, of all the captures, in the order of time."""
 
-    def __init__(self, paths: Iterable[str | Path], asks: Iterable[Ask], *, stdin: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        asks: Iterable[Ask],
+        layout_of: LayoutOf | None = None,
+        *,
+        stdin: BinaryIO | None = None,
+    ) -> None:
         """Paths of captures and of folders with captures, and `-` for standard input, which is `stdin` if given.
+
+        `layout_of` tells how a frame is wrapped; without it, what is in a tunnel passes as a whole.
 
         Raises `ConfigError` when any of them cannot be read.
         """
@@ -156,7 +184,7 @@ class Captures:
         if found.problems:
             raise ConfigError(found.problems)
         self._captures = found.captures()
-        self._filters = Filters(asks)
+        self._filters = Filters(asks, layout_of)
 
     @property
     def reports(self) -> tuple[CaptureReport, ...]:

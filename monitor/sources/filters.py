@@ -7,11 +7,16 @@ the text behind it, so that it comes last.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from itertools import chain
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from monitor.model.asks import Ask
+from monitor.model.layouts import Layout
+from monitor.sources.instructions import MAX_INSTRUCTIONS, in_turn, within
+from monitor.sources.looks import FirstLook, LayoutOf, Layouts
 from monitor.sources.savefile import MAX_FRAME_BYTES
 from monitor.sources.tags import TAG_ETHERTYPES, with_tags
 
@@ -20,18 +25,34 @@ LINKTYPE_LINUX_SLL = 113
 LINKTYPE_LINUX_SLL2 = 276
 ETHERTYPE_AT = {LINKTYPE_ETHERNET: 12, LINKTYPE_LINUX_SLL: 14, LINKTYPE_LINUX_SLL2: 0}
 """Link type → where a frame tells what is in it."""
-TUNNEL_ETHERTYPES = (0x8847, 0x8848, 0x8864)
-"""MPLS and PPPoE sessions: what is inside is for `wire` to find, so they pass as a whole."""
+TUNNEL_ETHERTYPES = (
+    0x8847,
+    0x8848,
+    0x8864,
+    0x88E5,
+    0x88E7,
+    0x8903,
+    0x8909,
+    0x8926,
+    0x893F,
+    0x894F,
+    0x9200,
+    0xD28B,
+)
+"""MPLS, PPPoE sessions, MACsec, MAC in MAC, Cisco's FabricPath, TrustSec and VN-Tag, 802.1BR, NSH, an old VLAN tag, and
+Arista's timestamps: what is inside is for `wire` to find, so they pass as a whole."""
 TUNNEL_PROTOCOLS = (4, 41, 47)
 """IP in IP, IPv6 in IP, and GRE, with ERSPAN."""
-TUNNEL_PORTS = (2152, 4789, 4790, 6081, 8472, 37008)
-"""GTP-U, VXLAN, its Generic Protocol Extension, GENEVE, VXLAN as Linux numbered it first, and TZSP."""
+TUNNEL_PORTS = (2152, 4789, 4790, 6081, 7932, 8472, 37008)
+"""GTP-U, VXLAN, its Generic Protocol Extension, GENEVE, HP ERM, VXLAN as Linux numbered it first, and TZSP."""
 IPV6_EXTENSIONS = (0, 43, 44, 51, 60, 135, 139, 140)
 """Next headers that hide the transport (RFC 8200, 4302, 6275, 7401, 5533), that of fragments among them."""
 NETMASK_UNKNOWN = 0xFFFF_FFFF
 """A mirror port has no address, so no netmask."""
 DATA_LINK_TYPES = {100: 11, 101: 12, 106: 19}
 """LINKTYPE_ of savefiles → DLT_ of libpcap, where they differ."""
+LINK_TYPES = {kind: link for link, kind in DATA_LINK_TYPES.items()}
+LINKTYPE_RAW = 101
 MAX_WIDENED = 128
 """Asks added while reading; the oldest is forgotten, for each makes the filter longer for every packet."""
 HEAD_BYTES = 4
@@ -53,11 +74,18 @@ def filter_text(asks: Iterable[Ask], link: int = LINKTYPE_ETHERNET, *, tags: boo
     if link in ETHERTYPE_AT:
         passed = TUNNEL_ETHERTYPES if tags else TUNNEL_ETHERTYPES + TAG_ETHERTYPES
         others.append(_any_of(f"link[{ETHERTYPE_AT[link]}:2]", passed))
+    if link == LINKTYPE_ETHERNET:
+        others.append("(link[12:2]<0x600 and link[14:4]=0xaaaa0300)")  # LLC and SNAP (RFC 1042): few, and `wire` looks
     if tags:
         inner = " or ".join(packet)
         others.append(f"(vlan and ({inner} or (vlan and ({inner} or vlan))))")
     # What is IPv4 and was not wanted must not be asked all the rest.
     return f"{packet[0]} or (not ip and ({' or '.join(others)}))"
+
+
+def packet_text(asks: Iterable[Ask], version: int) -> str:
+    """The same for bare packets of one version of IP, as they are inside a tunnel; no other passes."""
+    return _packet(tuple(asks))[version == 6]
 
 
 def _packet(asks: Sequence[Ask]) -> tuple[str, str]:
@@ -145,27 +173,52 @@ def _any_of(load: str, values: Iterable[int]) -> str:
     return "(" + " or ".join(f"{load}={value:#x}" for value in values) + ")"
 
 
-class Filters:
-    """The filters of one run: one program a link type, made when a frame of that type comes, made anew when widened."""
+Judge: TypeAlias = Callable[[int, int, bytes, int], bool]
+"""Whether a frame is wanted: its number, its link type, its bytes, and their number on the wire."""
 
-    def __init__(self, asks: Iterable[Ask]) -> None:
+
+class Filters:
+    """The filters of one run: one program a link type, made when a frame of that type comes, made anew when widened.
+
+    With `layout_of` they look into tunnels as well, once frames in such tunnels have been looked at.
+    """
+
+    def __init__(self, asks: Iterable[Ask], layout_of: LayoutOf | None = None) -> None:
         import cypcap  # not above: it costs start-up time that other commands need not pay
 
         self._cypcap: Any = cypcap
         self._asks = tuple(asks)
+        self._layout_of = layout_of
+        self._layouts = Layouts()
         self._widened: deque[Ask] = deque(maxlen=MAX_WIDENED)
+        self._parts: dict[tuple[str, int], Any] = {}
+        """What libpcap made: the program of a link type that looks into no tunnel, and that of bare packets."""
         self._programs: dict[int, Any] = {}
         self._followed: list[tuple[Any, int]] = []
         self._header = cypcap.Pkthdr()
+
+    @property
+    def looks(self) -> bool:
+        """Whether looking at frames is of any use."""
+        return self._layout_of is not None
 
     def widen(self, ask: Ask) -> None:
         """Let this through as well, from the next frame on."""
         if ask in self._asks or ask in self._widened:
             return
         self._widened.append(ask)
-        self._programs.clear()
-        for reader, link in self._followed:
-            reader.setfilter(self.program(link))
+        self._parts.clear()
+        self._renew()
+
+    def look(self, link: int, data: bytes, length: int) -> Sequence[str]:
+        """The envelopes around what is in this frame; from the next frame on, the filter may look into such ones."""
+        layout = self._layout_of(link, data) if self._layout_of else None
+        if layout is None:
+            return ()
+        of_use = self._layouts.has(link, layout) or self._passes_in_vain(link, layout, data, length)
+        if of_use and self._layouts.add(link, layout):
+            self._renew()
+        return layout.envelopes
 
     def program(self, link: int) -> Any | None:
         """The filter for a link type of a savefile; none where libpcap cannot look into such frames."""
@@ -181,33 +234,81 @@ class Filters:
         return bool(program.offline_filter(header, data))
 
     @contextmanager
-    def follow(self, path: str) -> Iterator[Any | None]:
-        """A savefile as libpcap reads and filters it; none where it cannot. Widening reaches it too."""
+    def follow(self, path: str, first: FirstLook, judge: Judge) -> Iterator[tuple[int, Iterator[bytes]] | None]:
+        """The snap length of a savefile, and its wanted frames as libpcap reads them; none where it cannot.
+
+        It filters by itself from the end of the first look on. Widening and looking reach it too.
+        """
         try:
             reader = self._cypcap.open_offline(path)
         except self._cypcap.Error:
             yield None
             return
         with reader:
-            link = int(reader.datalink())
-            program = self.program(link)
-            if program is None:
+            kind = int(reader.datalink())
+            follower = (reader, LINK_TYPES.get(kind, kind))
+            if self.program(follower[1]) is None:
                 yield None
                 return
-            reader.setfilter(program)
-            follower = (reader, link)
-            self._followed.append(follower)
             try:
                 with suppress(self._cypcap.Error):  # damage, or a second link type: no more to follow
-                    yield reader
+                    frames = chain(self._begin(follower, first, judge), map(itemgetter(1), reader))
+                    yield int(reader.snapshot()), frames
             finally:
-                self._followed.remove(follower)
+                if follower in self._followed:
+                    self._followed.remove(follower)
+
+    def _begin(self, follower: tuple[Any, int], first: FirstLook, judge: Judge) -> Iterator[bytes]:
+        """The wanted frames among those of the first look, which libpcap gives unfiltered."""
+        reader, link = follower
+        packets = iter(reader)
+        while first.goes_on and (packet := next(packets, None)):
+            header, data = packet
+            if judge(first.frames + 1, link, data, header.len):
+                yield data
+        reader.setfilter(self.program(link))
+        self._followed.append(follower)
+
+    def _renew(self) -> None:
+        """Make the programs anew, each when it is needed."""
+        self._programs.clear()
+        for reader, link in self._followed:
+            reader.setfilter(self.program(link))
+
+    def _passes_in_vain(self, link: int, layout: Layout, data: bytes, length: int) -> bool:
+        """Whether the filter lets this frame through, and would not if it knew the layout."""
+        program, start = self.program(link), layout.packet_at
+        if program is None or not self.wants(program, data, length):
+            return False
+        return not self.wants(self._inside(layout.version), data[start:], length - start)
 
     def _compiled(self, link: int) -> Any | None:
-        text = filter_text((*self._asks, *self._widened), link, tags=False)
-        kind = DATA_LINK_TYPES.get(link, link)
+        """As many layouts as there is room for, the most frequent first."""
+        bare = self._part("link", link)
+        if bare is None:
+            return None
+        programs = [with_tags(bare) if link == LINKTYPE_ETHERNET else list(bare)]
+        for layout in self._layouts.chosen(link):
+            inner = within(layout, list(self._inside(layout.version)))
+            if sum(map(len, programs)) + len(inner) <= MAX_INSTRUCTIONS:
+                programs.append(inner)
+        return self._cypcap.BpfProgram(in_turn(programs))
+
+    def _inside(self, version: int) -> Any:
+        """The program for bare packets of that version of IP."""
+        return self._part("packet", version)
+
+    def _part(self, what: str, which: int) -> Any | None:
+        if (what, which) not in self._parts:
+            asks = (*self._asks, *self._widened)
+            link = which if what == "link" else LINKTYPE_RAW
+            text = filter_text(asks, link, tags=False) if what == "link" else packet_text(asks, which)
+            self._parts[what, which] = self._translated(text, link)
+        return self._parts[what, which]
+
+    def _translated(self, text: str, link: int) -> Any | None:
         try:
-            program = self._cypcap.compile(kind, MAX_FRAME_BYTES, text, True, NETMASK_UNKNOWN)
+            kind = DATA_LINK_TYPES.get(link, link)
+            return self._cypcap.compile(kind, MAX_FRAME_BYTES, text, True, NETMASK_UNKNOWN)
         except self._cypcap.Error:
             return None
-        return self._cypcap.BpfProgram(with_tags(program)) if link == LINKTYPE_ETHERNET else program

@@ -16,6 +16,7 @@ SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
 PACKET = 2  # obsolete, and still in old captures
 SIMPLE_PACKET = 3
+INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 MAGIC = b"\x0a\x0d\x0d\x0a"
 ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
@@ -23,11 +24,15 @@ ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 MAX_BLOCK_BYTES = 16 * 1024 * 1024
 """Wireshark reads no larger block; names and secrets of a long capture may fill a few."""
 MAX_INTERFACES = 65_536
+MAX_DROPPED = 2**48
+"""Frames that an interface can have dropped: more is no count. Some write all bits for *unknown*."""
 LEAST_BLOCK_BYTES = 12
 FRAME_AT = 28
 """Where in an Enhanced Packet Block the frame begins."""
 OPTION_TSRESOL = 9
 OPTION_TSOFFSET = 14
+OPTION_IFDROP = 5
+OPTION_OSDROP = 7
 
 
 class Interface(NamedTuple):
@@ -59,6 +64,10 @@ class Pcapng(Walker):
     def __init__(self, capture: str, stream: Stream, head: bytes) -> None:
         self._speak("<")
         self._interfaces: list[Interface] = []
+        self._section = 0
+        """Where in the capture the section begins."""
+        self._dropped: dict[int, dict[tuple[int, int], int]] = {OPTION_IFDROP: {}, OPTION_OSDROP: {}}
+        """By section and interface: statistics count from the start of the capturing, so the last word counts."""
         super().__init__(capture, stream, head)
 
     def _speak(self, order: str) -> None:
@@ -129,6 +138,8 @@ class Pcapng(Walker):
         frame = None
         if kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
             frame = self._packet(kind, padded)
+        elif kind == INTERFACE_STATISTICS:
+            self._take_statistics(self._buffer[self._offset + 8 : self._offset + padded - 4])
         elif kind == INTERFACE_DESCRIPTION:
             self._describe(self._buffer[self._offset + 8 : self._offset + padded - 4])
         self._offset += padded
@@ -143,6 +154,7 @@ class Pcapng(Walker):
             self._speak(order)
             self._strides = self._new_strides()
         self._interfaces = []
+        self._section = self._base + self._offset
         _, size = self._two(self._buffer, self._offset)
         return int(size)
 
@@ -159,6 +171,29 @@ class Pcapng(Walker):
             elif code == OPTION_TSOFFSET and len(value) == 8:
                 offset = Struct(self._order + "q").unpack(value)[0] * SECOND
         self._interfaces.append(Interface(link_of(link), snap_bytes, nanoseconds, ticks, offset))
+
+    def _take_statistics(self, body: bytes) -> None:
+        """What an interface says of frames that never came into the capture; nobody is harmed where it says nothing."""
+        if len(body) < 12:
+            return
+        (interface,) = Struct(self._order + "I").unpack_from(body)
+        for code, value in self._options(body[12:]):
+            if code not in self._dropped or len(value) != 8 or interface >= len(self._interfaces):
+                continue
+            (count,) = Struct(self._order + "Q").unpack(value)
+            dropped, key = self._dropped[code], (self._section, interface)
+            if count < MAX_DROPPED and (key in dropped or len(dropped) < MAX_INTERFACES):
+                dropped[key] = max(dropped.get(key, 0), count)
+
+    @property
+    def dropped_by_system(self) -> int:
+        """As the statistics of all interfaces say."""
+        return sum(self._dropped[OPTION_OSDROP].values())
+
+    @property
+    def dropped_by_interface(self) -> int:
+        """As the statistics of all interfaces say."""
+        return sum(self._dropped[OPTION_IFDROP].values())
 
     def _options(self, body: bytes) -> Iterator[tuple[int, bytes]]:
         """Codes and values, up to the end-of-options or to where they stop making sense."""

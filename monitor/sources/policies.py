@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.model.limits import BOUNDS
 from monitor.model.meetings import Method
 from monitor.model.policy import PlatformPolicy, Policy, Site, Thresholds
 from monitor.model.problems import ConfigError
@@ -209,7 +210,7 @@ class _Checks:
         expected = "an IP address or network such as 192.0.2.10 or 192.0.2.0/24"
         self._each(key, value, _is_network, expected, _network_meant)
 
-    trusted_trunks = trusted_proxies = web_front_ends = recorders = external_trunks = networks
+    trusted_trunks = trusted_proxies = web_front_ends = recorders = external_trunks = hep_senders = networks
 
     def internal_numbers(self, key: Key, value: Any) -> None:
         """Prefixes in E.164."""
@@ -235,6 +236,16 @@ class _Checks:
         low = 0 if str(key[-1]).endswith(("minutes", "gap")) else 1
         if self._is(int, key, value) and not low <= value <= 2**31:
             self._tell(key, f"{key[-1]} = {str(value)[:20]}", f"a whole number from {low}")
+
+    def limits(self, key: Key, value: Any) -> None:
+        """Sizes of tables: whole numbers, neither so small that nothing works nor so large that nothing is limited."""
+        if self._is(dict, key, value):
+            self._table(key, value, dict.fromkeys(BOUNDS, self._limit))
+
+    def _limit(self, key: Key, value: Any) -> None:
+        low, high = BOUNDS[str(key[-1])]
+        if self._is(int, key, value) and not low <= value <= high:
+            self._tell(key, f"{key[-1]} = {str(value)[:20]}", f"a whole number from {low:,} to {high:,}")
 
     def _table(self, key: Key, table: dict[str, Any], checks: Mapping[str, Check]) -> None:
         for name, value in table.items():

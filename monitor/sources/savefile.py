@@ -89,6 +89,16 @@ class Walker(ABC):
         return self._last
 
     @property
+    def dropped_by_system(self) -> int:
+        """Frames that the capture says were dropped for want of room."""
+        return 0
+
+    @property
+    def dropped_by_interface(self) -> int:
+        """Frames that the capture says the interface dropped."""
+        return 0
+
+    @property
     def damage(self) -> tuple[Damage, ...]:
         """The places passed where the capture is broken."""
         return tuple(self._damage)

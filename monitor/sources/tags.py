@@ -4,10 +4,9 @@ libpcap's own `vlan` would do the same, but optimises three programs as one, whi
 long for a start, and for each flow that the filter is widened by. A tag only moves what is behind it by four bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-Instruction = tuple[int, int, int, int]
-"""Of classic BPF: code, jump if true, jump if false, operand."""
+from monitor.sources.instructions import JUMP, JUMP_IF_EQUAL, LOAD_HALF, Instruction, shifted
 
 TAG_ETHERTYPES = (0x8100, 0x88A8, 0x9100)
 TAG_BYTES = 4
@@ -15,12 +14,6 @@ MAX_TAGS = 2
 """Tags looked behind; what has more passes as a whole, if the program lets tags through."""
 ETHERTYPE_AT = 12
 IPV4 = 0x0800
-LOAD_HALF = 0x28
-JUMP = 0x05
-JUMP_IF_EQUAL = 0x15
-LOADS = (0x00, 0x01)
-FROM_PACKET = (0x20, 0x40, 0xA0)
-"""Modes of a load: from a fixed place, from a place in X, and the length of an IPv4 header."""
 
 
 def with_tags(program: Iterable[Instruction]) -> list[Instruction]:
@@ -28,8 +21,8 @@ def with_tags(program: Iterable[Instruction]) -> list[Instruction]:
     bare = list(program)
     whole: list[Instruction] = []
     for tags in range(MAX_TAGS):
-        whole += [*_to_next(tags, len(bare)), *_behind(bare, tags)]
-    return whole + _behind(bare, MAX_TAGS)
+        whole += [*_to_next(tags, len(bare)), *shifted(bare, TAG_BYTES * tags)]
+    return whole + shifted(bare, TAG_BYTES * MAX_TAGS)
 
 
 def _to_next(tags: int, size: int) -> list[Instruction]:
@@ -42,12 +35,4 @@ def _to_next(tags: int, size: int) -> list[Instruction]:
         (JUMP_IF_EQUAL, 1, 0, two),
         (JUMP_IF_EQUAL, 0, 1, three),
         (JUMP, 0, 0, size),
-    ]
-
-
-def _behind(program: Sequence[Instruction], tags: int) -> list[Instruction]:
-    """The program for frames with so many tags."""
-    return [
-        (code, true, false, operand + TAG_BYTES * tags if code & 7 in LOADS and code & 0xE0 in FROM_PACKET else operand)
-        for code, true, false, operand in program
     ]

@@ -1,34 +1,57 @@
 """Who sent which bytes to whom, in order?
 
 In: `Frame`, as it stands in a capture. Out: whole UDP datagrams and ordered TCP streams, without the copies that a
-mirror port makes. To add an envelope, write its file and its line in one of the four tables.
+mirror port makes. To add an envelope, write its file, its line in one of the four tables, and its name in `COUNTED`.
 """
 
 from collections.abc import Sequence
 from struct import Struct
 from typing import TypeAlias
 
+from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
-from monitor.wire import duplicates, fragments, streams
+from monitor.wire import agents, duplicates, fragments, hep, streams
+from monitor.wire.agents import Agents, Widen
+from monitor.wire.arista import arista
+from monitor.wire.bridge import backbone, extender
+from monitor.wire.cisco import fabricpath, trustsec, vn_tag
 from monitor.wire.duplicates import Duplicates
-from monitor.wire.envelope import ERSPAN, ERSPAN_I, ETHERNET, IPV4, IPV6, MPLS, Envelope
+from monitor.wire.envelope import (
+    ENCRYPTED,
+    ERSPAN,
+    ERSPAN_I,
+    ETHERNET,
+    FURTHER_TAGS,
+    IPV4,
+    IPV6,
+    MPLS,
+    NSH,
+    TAGS,
+    Envelope,
+)
 from monitor.wire.erspan import erspan, erspan_i
 from monitor.wire.fragments import Fragments
 from monitor.wire.geneve import geneve
 from monitor.wire.gre import gre
 from monitor.wire.gtp import gtp
+from monitor.wire.hep import Key
+from monitor.wire.hp_erm import hp_erm
 from monitor.wire.ip import IpPacket, ipv4_of, ipv6_of
+from monitor.wire.ip_in_ip import ipv4_inside, ipv6_inside
 from monitor.wire.link import cooked, cooked2, ethernet, loopback, raw, raw_ipv4, raw_ipv6
+from monitor.wire.macsec import macsec
 from monitor.wire.mpls import mpls
-from monitor.wire.ppp import ppp, pppoe
+from monitor.wire.nsh import nsh
+from monitor.wire.ppp import directed, hdlc, ppp, pppoe, serial
 from monitor.wire.streams import Streams
 from monitor.wire.tcp import segment_of
 from monitor.wire.tzsp import tzsp
 from monitor.wire.udp import UdpPacket, udp_of
-from monitor.wire.vlan import vlan
+from monitor.wire.vlan import qinq, vlan
 from monitor.wire.vxlan import vxlan
+from monitor.wire.wifi import radiotap, wifi
 
 LINKS: dict[int, Envelope] = {
     0: loopback,
@@ -36,9 +59,16 @@ LINKS: dict[int, Envelope] = {
     9: ppp,
     12: raw,
     14: raw,
+    50: serial,
+    51: pppoe,
     101: raw,
+    104: hdlc,
+    105: wifi,
     108: loopback,
     113: cooked,
+    127: radiotap,
+    166: directed,
+    204: directed,
     228: raw_ipv4,
     229: raw_ipv6,
     276: cooked2,
@@ -46,13 +76,20 @@ LINKS: dict[int, Envelope] = {
 """By link type: what a frame begins with."""
 
 ENVELOPES: dict[int, Envelope] = {
-    0x8100: vlan,
-    0x88A8: vlan,
-    0x9100: vlan,
+    **dict.fromkeys(TAGS, vlan),
+    FURTHER_TAGS: qinq,
     MPLS: mpls,
     0x8848: mpls,
     0x8864: pppoe,
     0x880B: ppp,
+    0x8903: fabricpath,
+    0x8909: trustsec,
+    0x8926: vn_tag,
+    0x893F: extender,
+    0x88E5: macsec,
+    0x88E7: backbone,
+    0xD28B: arista,
+    NSH: nsh,
     ETHERNET: ethernet,
     ERSPAN_I: erspan_i,
     ERSPAN: erspan,
@@ -61,8 +98,8 @@ ENVELOPES: dict[int, Envelope] = {
 """By EtherType: what stands between a link layer, or a tunnel, and IP."""
 
 TUNNELS: dict[int, Envelope] = {
-    4: raw_ipv4,
-    41: raw_ipv6,
+    4: ipv4_inside,
+    41: ipv6_inside,
     47: gre,
 }
 """By IP protocol: what carries another packet inside one."""
@@ -72,6 +109,7 @@ PORTS: dict[bytes, Envelope] = {
     b"\x12\xb5": vxlan,  # 4789
     b"\x12\xb6": vxlan,  # 4790, the Generic Protocol Extension's
     b"\x17\xc1": geneve,  # 6081
+    b"\x1e\xfc": hp_erm,  # 7932
     b"\x21\x18": vxlan,  # 8472, Linux's before there was a number
     b"\x90\x90": tzsp,  # 37008
 }
@@ -79,15 +117,42 @@ PORTS: dict[bytes, Envelope] = {
 holds no sound IP header, is a datagram like any other."""
 
 COUNTED: dict[Envelope, str] = {
-    gre: "in_gre",
-    erspan_i: "in_erspan",
+    arista: "in_arista",
+    backbone: "in_mac_in_mac",
+    cooked: "in_linux_cooked",
+    cooked2: "in_linux_cooked",
+    directed: "in_ppp",
     erspan: "in_erspan",
-    vxlan: "in_vxlan",
+    erspan_i: "in_erspan",
+    extender: "in_8021br",
+    fabricpath: "in_fabricpath",
     geneve: "in_geneve",
+    gre: "in_gre",
     gtp: "in_gtp",
+    hdlc: "in_hdlc",
+    hp_erm: "in_hp_erm",
+    ipv4_inside: "in_ip_in_ip",
+    ipv6_inside: "in_ip_in_ip",
+    loopback: "in_loopback",
+    macsec: "in_macsec",
+    mpls: "in_mpls",
+    nsh: "in_nsh",
+    ppp: "in_ppp",
+    pppoe: "in_pppoe",
+    qinq: "in_qinq",
+    radiotap: "in_wifi",
+    raw: "in_raw_ip",
+    raw_ipv4: "in_raw_ip",
+    raw_ipv6: "in_raw_ip",
+    serial: "in_ppp",
+    trustsec: "in_trustsec",
     tzsp: "in_tzsp",
+    vlan: "in_vlan",
+    vn_tag: "in_vn_tag",
+    vxlan: "in_vxlan",
+    wifi: "in_wifi",
 }
-"""The envelopes of mirrors and overlays, counted one by one as they are opened."""
+"""Under which name an envelope is counted, each time that one is opened. Ethernet has none: nearly all is in it."""
 
 _HEADERS = {IPV4: ipv4_of, IPV6: ipv6_of}
 MAX_DEPTH = 16  # envelopes and IP headers in one frame
@@ -99,21 +164,29 @@ COUNTS = (
     "unknown_links",
     "unknown_ethertypes",
     "unknown_protocols",
+    "encrypted_frames",
     "malformed_frames",
+    "segments_empty",
     *sorted(set(COUNTED.values())),
     *fragments.COUNTS,
     *streams.COUNTS,
+    *agents.COUNTS,
 )
+
+ASKS: tuple[Ask, ...] = (hep.ASK,)
+"""What `wire` itself wants of the packet filter, beside the tunnels that always pass."""
 
 TICK: Nanoseconds = max(streams.SKEW, duplicates.WINDOW)
 _BACK: Nanoseconds = -SECOND  # Frames in a little disorder do not turn the clock back.
 _TCP, _UDP = 6, 17
 _NOTHING: Sequence[Packet | Oddity] = ()
 # Of an Ethernet frame: EtherType with IP version and header length, total length, identification, fragment field,
-# protocol, addresses with ports, UDP length.
-_PLAIN = Struct("!12x3sxH2sHxB2x12sH").unpack_from
+# protocol, addresses with ports, UDP length, first byte of what UDP carries.
+_PLAIN = Struct("!12x3sxH2sHxB2x12sH2xB").unpack_from
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
-_PORT_HEADS = frozenset(port[0] for port in PORTS)  # One byte rules out nearly all at a third of the cost of two.
+_LONG_WAY = PORTS.keys() | {port.to_bytes(2, "big") for port in hep.PORTS}
+_HEP = hep.MAGIC[0]  # Neither RTP nor a usual method of SIP begins with it.
+_PORT_HEADS = frozenset(port[0] for port in _LONG_WAY)  # One byte rules out nearly all at a third of the cost of two.
 _IPV4, _VLAN = b"\x08\x00", b"\x81\x00"
 _datagram = tuple.__new__  # A named tuple's own constructor costs 0.1 µs more.
 
@@ -123,11 +196,15 @@ Given: TypeAlias = Packet | Oddity
 class Wire:
     """Everything between a frame and the bytes that one endpoint sent to another."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, hep_senders: Sequence[str] | None = None, hep_key: Key | None = None, widen: Widen | None = None
+    ) -> None:
+        """`hep_senders` may report what they saw, and without it everybody; `widen` asks the packet filter for more."""
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
         self._duplicates = Duplicates()
         self._fragments = Fragments(self.counts)
         self._streams = Streams(self.counts)
+        self._agents = Agents(self.counts, hep_senders, hep_key, widen)
         self._ticked: Nanoseconds = 0
 
     def feed(self, frame: Frame) -> Sequence[Given]:
@@ -136,13 +213,14 @@ class Wire:
         if not _BACK < at - self._ticked < TICK:
             return self._tick(frame)
         # The usual frame, whole IPv4 without options in Ethernet with nothing in between, takes the short way.
-        if link == 1 and len(data) >= 42:
-            kind, total, mark, fragment, protocol, flow, udp_length = _PLAIN(data)
+        if link == 1 and len(data) >= 43:
+            kind, total, mark, fragment, protocol, flow, udp_length, first = _PLAIN(data)
             if kind == _IPV4_WITHOUT_OPTIONS and not fragment & 0x3FFF and 28 <= total <= len(data) - 14:
                 if (
                     protocol == _UDP
                     and udp_length == total - 20
-                    and not (data[36] in _PORT_HEADS and flow[-2:] in PORTS)
+                    and first != _HEP
+                    and not (data[36] in _PORT_HEADS and flow[-2:] in _LONG_WAY)
                 ):
                     payload = data[42 : 14 + total]
                     if self._duplicates.have((mark, flow, payload), at):
@@ -154,20 +232,21 @@ class Wire:
                     return self._open_segment(frame, mark, flow, 14 + total)
             elif kind[:2] == _VLAN and data[16:18] == _IPV4:
                 # Without its tag it is a usual frame, and copying it is quicker than the long way.
+                self.counts["in_vlan"] += 1
                 return self.feed(Frame(at, capture, number, link, data[:12] + data[16:], length - 4))
         return self._open(frame)
 
     def finish(self) -> Sequence[Given]:
         """What was still waiting when the last capture ended."""
         self._fragments.finish()
-        return self._streams.finish()
+        return list(self._agents.stream(self._streams.finish()))
 
     def _tick(self, frame: Frame) -> Sequence[Given]:
         """Packet time has moved on (or back, with another capture): first what that frees, then the frame."""
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
-        freed = self._streams.advance(frame[:3])
+        freed = list(self._agents.stream(self._streams.advance(frame[:3])))
         given = self.feed(frame)
         return [*freed, *given] if freed else given
 
@@ -186,17 +265,21 @@ class Wire:
             return _NOTHING
         out: list[Given] = []
         layer = "link"
+        opened: list[Envelope] = []
         held: UdpPacket | None = None  # by its port an envelope, until an IP header in it proves that it is
+        proven = 0
         try:
             data = frame.data
             kind, start = link(data, 0)
+            opened.append(link)
             for _ in range(MAX_DEPTH):
                 layer = "link"
                 if (envelope := ENVELOPES.get(kind)) is not None:
-                    kind, start = self._behind(envelope, data, start)
+                    kind, start = envelope(data, start)
+                    opened.append(envelope)
                     continue
                 if (header := _HEADERS.get(kind)) is None:
-                    self.counts["unknown_ethertypes"] += 1
+                    self.counts["encrypted_frames" if kind == ENCRYPTED else "unknown_ethertypes"] += 1
                     return out
                 layer = "ip"
                 ip = header(data, start)
@@ -206,15 +289,17 @@ class Wire:
                     return out
                 if (tunnel := TUNNELS.get(whole.protocol)) is not None:
                     data = whole.data[: whole.end]
-                    kind, start = self._behind(tunnel, data, whole.start)
+                    kind, start = tunnel(data, whole.start)
+                    opened.append(tunnel)
                 elif whole.protocol == _UDP:
                     layer = "udp"
                     udp = udp_of(whole)
                     if (carrier := PORTS.get(udp.flow[-2:])) is None:
                         self._deliver(frame, udp, out)
                         return out
-                    held, data = udp, udp.payload
-                    kind, start = self._behind(carrier, data, 0)
+                    held, data, proven = udp, udp.payload, len(opened)
+                    kind, start = carrier(data, 0)
+                    opened.append(carrier)
                 else:
                     layer = "tcp"
                     self._transport(frame, whole, out)
@@ -222,18 +307,17 @@ class Wire:
             raise Malformed(Reason.TOO_LARGE, start, "envelopes in one frame")
         except Malformed as wrong:
             if held is not None:
+                del opened[proven:]
                 self._deliver(frame, held, out)
-            if held is None or wrong.reason is Reason.TOO_LARGE:
+            else:
                 self.counts["malformed_frames"] += 1
+            if held is None or wrong.reason is Reason.TOO_LARGE:
                 out.append(_oddity(frame, layer, wrong.reason, wrong.what))
             return out
-
-    def _behind(self, envelope: Envelope, data: bytes, start: int) -> tuple[int, int]:
-        """What the envelope gives, counted."""
-        given = envelope(data, start)
-        if (name := COUNTED.get(envelope)) is not None:
-            self.counts[name] += 1
-        return given
+        finally:
+            for envelope in opened:
+                if (name := COUNTED.get(envelope)) is not None:
+                    self.counts[name] += 1
 
     def _whole(self, frame: Frame, ip: IpPacket, out: list[Given]) -> IpPacket | None:
         """The packet itself, or the one that its fragment completes, if any."""
@@ -268,7 +352,13 @@ class Wire:
         segment = segment_of(data, start, end, lost)
         if self._is_copy((mark, flow, data[start + 4 : end], _TCP), frame.at):
             return _NOTHING
-        return self._streams.feed(frame[:3], flow, segment)
+        if not segment.payload:
+            self.counts["segments_empty"] += 1
+        given = self._streams.feed(frame[:3], flow, segment)
+        if given and (flow in self._agents.streams or hep.MAGIC.startswith(segment.payload[:4]) or len(given) > 1):
+            begins = self._streams.begins_with(flow, given)
+            return list(self._agents.stream(given, flow if begins else None))
+        return given
 
     def _deliver(self, frame: Frame, udp: UdpPacket, out: list[Given]) -> None:
         """Adds a datagram, unless it is a copy."""
@@ -276,7 +366,7 @@ class Wire:
             return
         self.counts["datagrams"] += 1
         self.counts["datagrams_truncated"] += udp.truncated
-        out.append(Datagram(frame.at, frame.capture, frame.number, *udp[1:]))
+        out.extend(self._agents.datagram(Datagram(frame.at, frame.capture, frame.number, *udp[1:])))
 
 
 def _oddity(frame: Frame, protocol: str, reason: Reason, what: str) -> Oddity:

@@ -14,16 +14,27 @@ MAX_WEIGHT = 8 * 1024 * 1024  # bytes held in all of them
 MAX_PIECES = 1024  # in one packet: 8 bytes each is the least that the protocol can say
 MAX_SIZE = 65_535  # bytes of an IP packet
 
-COUNTS = ("fragments", "fragmented_packets", "fragments_expired", "fragments_evicted", "fragment_conflicts")
+COUNTS = (
+    "fragments",
+    "fragmented_packets",
+    "fragments_joined",
+    "fragments_lost",
+    "fragments_expired",
+    "fragments_evicted",
+    "fragment_conflicts",
+)
+"""Packets joined, expired and evicted; and of single fragments those that waited, `joined` or `lost` with their packet.
+"""
 
 
 class _Incomplete:
     """The fragments of one packet, so far."""
 
-    __slots__ = ("pieces", "protocol", "since", "total")
+    __slots__ = ("count", "pieces", "protocol", "since", "total")
 
     def __init__(self, since: Nanoseconds) -> None:
         self.since = since
+        self.count = 0
         self.pieces = Pieces()
         self.total: int | None = None
         self.protocol = 0
@@ -48,6 +59,7 @@ class Fragments:
         held = self._incomplete.get(part.packet)
         if held is None:
             held = self._incomplete[part.packet] = _Incomplete(seen[0])
+        held.count += 1
         before = held.pieces.weight
         conflict = _put(held, ip, part, seen)
         self._counts["fragment_conflicts"] += conflict
@@ -55,13 +67,12 @@ class Fragments:
         if held.whole:
             self._forget(part.packet)
             self._counts["fragmented_packets"] += 1
+            self._counts["fragments_joined"] += held.count - 1
             return whole_of(ip, held.protocol, b"".join([piece.content for piece in held.pieces])), conflict
         if len(held.pieces) > MAX_PIECES:
-            self._forget(part.packet)
-            self._counts["fragments_evicted"] += 1
+            self._lose(part.packet, "fragments_evicted")
         while self._weight > MAX_WEIGHT or len(self._incomplete) > MAX_PACKETS:
-            self._forget(next(iter(self._incomplete)))
-            self._counts["fragments_evicted"] += 1
+            self._lose(next(iter(self._incomplete)), "fragments_evicted")
         return None, conflict
 
     def advance(self, at: Nanoseconds) -> None:
@@ -70,14 +81,17 @@ class Fragments:
             oldest = next(iter(self._incomplete))
             if abs(at - self._incomplete[oldest].since) < LIFE:
                 return
-            self._forget(oldest)
-            self._counts["fragments_expired"] += 1
+            self._lose(oldest, "fragments_expired")
 
     def finish(self) -> None:
         """Nothing more will come."""
-        self._counts["fragments_expired"] += len(self._incomplete)
-        self._incomplete.clear()
-        self._weight = 0
+        for packet in list(self._incomplete):
+            self._lose(packet, "fragments_expired")
+
+    def _lose(self, packet: bytes, count: str) -> None:
+        self._counts[count] += 1
+        self._counts["fragments_lost"] += self._incomplete[packet].count
+        self._forget(packet)
 
     def _forget(self, packet: bytes) -> None:
         self._weight -= self._incomplete.pop(packet).pieces.weight

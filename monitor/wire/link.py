@@ -3,7 +3,7 @@
 Numbers are those of libpcap (https://www.tcpdump.org/linktypes.html).
 """
 
-from monitor.wire.envelope import IPV4, IPV6, cut, ip_version_of
+from monitor.wire.envelope import IPV4, IPV6, cut, ip_version_of, kind_at
 
 # BSD and macOS write the address family of the machine that captured, in its byte order; AF_INET6 differs by system.
 _FAMILIES = {
@@ -13,25 +13,18 @@ _FAMILIES = {
 }
 
 
-_SNAP = b"\xaa\xaa\x03\x00\x00\x00"
-_LEAST_ETHERTYPE = 0x0600
-
-
 def ethernet(data: bytes, start: int) -> tuple[int, int]:
     """IEEE 802.3 with an EtherType, or with a length in its place and the EtherType behind LLC and SNAP (RFC 1042)."""
     if len(data) < start + 14:
         raise cut(data, "Ethernet header")
-    kind = (data[start + 12] << 8) | data[start + 13]
-    if kind < _LEAST_ETHERTYPE and data[start + 14 : start + 20] == _SNAP and len(data) >= start + 22:
-        return (data[start + 20] << 8) | data[start + 21], start + 22
-    return kind, start + 14
+    return kind_at(data, start + 12)
 
 
 def cooked(data: bytes, start: int) -> tuple[int, int]:
     """Linux cooked capture, version 1 (LINKTYPE_LINUX_SLL): what `any` gives."""
     if len(data) < start + 16:
         raise cut(data, "Linux cooked header")
-    return (data[start + 14] << 8) | data[start + 15], start + 16
+    return kind_at(data, start + 14)
 
 
 def cooked2(data: bytes, start: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
-"""PPP (RFC 1661), alone or in PPPoE sessions (RFC 2516)."""
+"""PPP (RFC 1661), alone, in PPPoE sessions (RFC 2516), or on a serial line beside Cisco's HDLC (RFC 1547, 4.3.1)."""
 
-from monitor.wire.envelope import IPV4, IPV6, MPLS, NOTHING_KNOWN, cut
+from monitor.wire.envelope import IPV4, IPV6, MPLS, NOTHING_KNOWN, cut, kind_at
 
 _CARRIED = {0x0021: IPV4, 0x0057: IPV6, 0x0281: MPLS}
 
@@ -23,3 +23,20 @@ def pppoe(data: bytes, start: int) -> tuple[int, int]:
     if len(data) < start + 6:
         raise cut(data, "PPPoE header")
     return ppp(data, start + 6)
+
+
+def hdlc(data: bytes, start: int) -> tuple[int, int]:
+    """Cisco's HDLC (LINKTYPE_C_HDLC): address, control, EtherType."""
+    if len(data) < start + 4:
+        raise cut(data, "HDLC header")
+    return kind_at(data, start + 2)
+
+
+def serial(data: bytes, start: int) -> tuple[int, int]:
+    """PPP or Cisco's HDLC, as the first byte tells (LINKTYPE_PPP_HDLC)."""
+    return hdlc(data, start) if data[start : start + 1] in (b"\x0f", b"\x8f") else ppp(data, start)
+
+
+def directed(data: bytes, start: int) -> tuple[int, int]:
+    """PPP behind a byte of direction (LINKTYPE_PPP_PPPD, LINKTYPE_PPP_WITH_DIR)."""
+    return ppp(data, start + 1)

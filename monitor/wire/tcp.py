@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from monitor.model.oddities import Malformed, Reason
 
-FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+FIN, SYN, RST, ACK, URG = 0x01, 0x02, 0x04, 0x10, 0x20
 
 _HEADER = Struct("!4xIIBB").unpack_from
 
@@ -20,6 +20,8 @@ class Segment(NamedTuple):
     payload: bytes
     lost: int = 0
     """Bytes of payload that the snap length cut."""
+    urgent: int = 0
+    """How many bytes of the payload end with the urgent one; meaningful with the flag URG only."""
 
 
 def segment_of(data: bytes, start: int, end: int, lost: int = 0) -> Segment:
@@ -32,7 +34,8 @@ def segment_of(data: bytes, start: int, end: int, lost: int = 0) -> Segment:
         raise Malformed(Reason.BAD_LENGTH, start + 12, "TCP header shorter than 20 bytes")
     if payload > end + lost:
         raise Malformed(Reason.BAD_LENGTH, start + 12, "TCP header longer than the segment")
-    return Segment(sequence, acknowledged, flags, data[payload:end], min(lost, end + lost - payload))
+    urgent = (data[start + 18] << 8) | data[start + 19] if flags & URG else 0
+    return Segment(sequence, acknowledged, flags, data[payload:end], min(lost, end + lost - payload), urgent)
 
 
 def near(sequence: int, place: int) -> int:

@@ -1,12 +1,12 @@
 """VXLAN (RFC 7348), with Linux's group policy, and its Generic Protocol Extension (draft-ietf-nvo3-vxlan-gpe-13)."""
 
 from monitor.model.oddities import Malformed, Reason
-from monitor.wire.envelope import ETHERNET, IPV4, IPV6, MPLS, NOTHING_KNOWN, cut
+from monitor.wire.envelope import ETHERNET, IPV4, IPV6, MPLS, NOTHING_KNOWN, NSH, cut
 
 # The flags of a header that is valid: a VNI is present, and which extension. No text begins with one of these bytes.
 _VXLAN = (0x08, 0x88)
 _EXTENDED = (0x0C, 0x0E)
-_CARRIED = {1: IPV4, 2: IPV6, 3: ETHERNET, 5: MPLS}
+_CARRIED = {1: IPV4, 2: IPV6, 3: ETHERNET, 4: NSH, 5: MPLS}
 
 
 def vxlan(data: bytes, start: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from monitor.model.oddities import Oddity, Reason
 from tests.decoders.calls_scene import ALICE, BRIDGE, TAGGED, Line, answer, flow, from_callee, invite, sdp, within
 
 CALL = "one@192.0.2.10"
+CALLER = "<sip:+31205550101@gw.example.com>;tag=a"
 
 
 @pytest.fixture
@@ -217,10 +218,57 @@ def test_an_answer_without_its_invite_still_tells_of_the_call(line: Line) -> Non
 
 def test_an_ack_shows_that_an_answer_was_not_seen(line: Line) -> None:
     line.up(invite())
-    assert line.up(within("ACK", 1, branch="z9hG4bK1")) == []
     (answered,) = line.up(within("ACK", 1, branch="z9hG4bK2"))
     assert isinstance(answered, CallAnswered)
     assert answered.callee.uri == "sip:98765@bridge.example.com"
+
+
+def test_an_ack_shows_that_a_refusal_was_not_seen(line: Line) -> None:
+    line.up(invite())
+    (refused,) = line.up(within("ACK", 1, branch="z9hG4bK1"))
+    assert isinstance(refused, CallRefused)
+    assert refused.status == 0
+    assert line.up(within("ACK", 1, branch="z9hG4bK1")) == []
+    (refused,) = line.down(answer(404))  # late
+    assert isinstance(refused, CallRefused)
+    assert refused.status == 404
+
+
+def test_the_answer_to_a_bye_ends_a_call_whose_bye_was_not_seen(line: Line) -> None:
+    line.talk()
+    (ended,) = line.up(answer(200, number=7, method="BYE", caller=TAGGED, callee=CALLER))
+    assert isinstance(ended, CallEnded)
+    assert ended.by == "callee"
+    assert line.down(from_callee("BYE")) == []
+    assert line.down(answer(481, number=2, method="BYE")) == []
+
+
+@pytest.mark.parametrize("method", ["BYE", "INFO", "UPDATE"])
+def test_an_answer_within_a_call_shows_that_there_is_one(line: Line, method: str) -> None:
+    assert line.down(answer(481, number=2, method=method)) == []
+    offered, answered, *ended = line.down(answer(200, number=2, method=method))
+    assert isinstance(offered, CallOffered)
+    assert (offered.partial, offered.caller.uri) == (True, "sip:+31205550101@gw.example.com")
+    assert (offered.target, offered.sent_to) == ("sip:98765@bridge.example.com", BRIDGE)
+    assert isinstance(answered, CallAnswered)
+    assert [type(event) for event in ended] == ([CallEnded] if method == "BYE" else [])
+
+
+def test_a_refusal_shows_the_attempt(line: Line) -> None:
+    assert line.down(answer(407)) == []
+    offered, refused = line.down(answer(404))
+    assert isinstance(offered, CallOffered)
+    assert (offered.partial, offered.target) == (True, "sip:98765@bridge.example.com")
+    assert isinstance(refused, CallRefused)
+
+
+def test_a_later_invite_shows_a_call_that_began_before_the_capture(line: Line) -> None:
+    again = invite("sip:98765@198.51.100.20", number=5, callee=TAGGED, headers="P-Asserted-Identity: <tel:+1>\r\n")
+    (offered,) = line.up(again)
+    line.down(answer(200, number=5))
+    assert isinstance(offered, CallOffered)
+    assert (offered.partial, offered.caller.asserted) == (True, ("tel:+1",))
+    assert line.kinds() == ["CallOffered", "CallAnswered"]
 
 
 def test_a_bye_of_an_unknown_or_unanswered_call_says_nothing(line: Line) -> None:
@@ -332,7 +380,7 @@ def test_requests_that_belong_to_no_call_say_nothing(line: Line) -> None:
     for method in ("REGISTER", "OPTIONS", "MESSAGE", "PUBLISH", "SUBSCRIBE", "NOTIFY", "INFO", "REFER", "UPDATE"):
         assert line.up(within(method)) == []
     assert line.down(answer(200, method="REGISTER")) == []
-    assert line.down(answer(404)) == []
+    assert line.down(answer(404, method="INFO")) == []
     assert line.decoders.counts["sip_messages"] == 11
 
 

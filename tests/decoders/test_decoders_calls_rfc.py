@@ -66,11 +66,11 @@ STORIES = {
     "rfc3666-sip-to-pstn/2.6": "offered, refused 404",
     "rfc3666-sip-to-pstn/2.7": "offered, refused 480",
     "rfc3911-join/8.1": (
-        "offered, odd, odd, offered replacing, offered, odd, odd, refused 302, redirect by callee, "
+        "offered, odd, odd, refused 0, offered replacing, offered, odd, odd, refused 302, redirect by callee, "
         "answered by focus, transfer by callee, offered, answered by focus"
     ),
     "rfc3911-join/8.2": "offered replacing, refused 486",
-    "rfc4579-conference/5.1-": "offered, answered by focus",
+    "rfc4579-conference/5.1-": "offered, answered by focus, odd",
     "rfc4579-conference/5.5": "",
     "rfc4579-conference/5.11": "",
     "rfc5359-service-flows/2.1-": "offered, answered, ended by caller",

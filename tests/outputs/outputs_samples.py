@@ -15,6 +15,9 @@ from monitor.model.calls import (
     KeyPressed,
     MeetingNamed,
     RemoteParty,
+    RosterEndpoint,
+    RosterSeen,
+    RosterUser,
 )
 from monitor.model.evidence import MINUTE, SECOND, Evidence, Fact, Nanoseconds
 from monitor.model.invitations import Invitee, Occurrence, Person, Role
@@ -326,6 +329,39 @@ DECODE: tuple[Record, ...] = (
         call="call-3@192.0.2.10",
         to=("sip:carla@council.example",),
         how="redirect",
+    ),
+    RosterSeen(
+        at=TEN + 100 * SECOND,
+        evidence=seen(94),
+        call="call-1@192.0.2.10",
+        conference="sip:27311234567@bridge.example.com",
+        names=("sip:briefing@bridge.example.com",),
+        version=1,
+        lasts=3600,
+        subject="Briefing water safety",
+        user_count=2,
+        locked=False,
+        users=(
+            RosterUser(
+                entity="tel:+31205550199",
+                display="Somebody",
+                aors=("mailto:somebody@example.org",),
+                roles=("participant",),
+                endpoints=(
+                    RosterEndpoint(
+                        entity="sip:+31205550199@192.0.2.10",
+                        status="connected",
+                        joined_by="dialed-in",
+                        joined_at=TEN + 3 * SECOND,
+                        media=True,
+                        call="call-1@192.0.2.10",
+                    ),
+                ),
+            ),
+        ),
+        sent_from="192.0.2.20",
+        sent_to="192.0.2.10",
+        meeting=MEETING,
     ),
     *ODDITIES,
     SUMMARY,

@@ -145,7 +145,7 @@ def check_journal(payload: str) -> None:
         assert all(is_plain(char) for char in text.replace("\n", "") if unicodedata.category(char) != "Cn")
         lines = text[:-1].split("\n")
         assert lines == text.splitlines()
-        assert len(lines) == (7 if mode == "replay" else 8)
+        assert len(lines) == (7 if mode == "replay" else 9)
         for line in lines:
             valid.validate(json.loads(line))
             assert isinstance(msgspec.json.decode(line), dict)

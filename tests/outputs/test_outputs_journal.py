@@ -62,7 +62,7 @@ def test_every_line_follows_the_schema(mode: Mode, records: tuple[Record, ...]) 
 
 def test_the_schema_knows_every_kind_of_line_and_no_other() -> None:
     kinds = {line["type"] for line in lines_of(REPLAY) + lines_of(DECODE, "decode")}
-    assert kinds == {"join", "leave", "attempt", "alert", "oddity", "summary", "call", "digits"}
+    assert kinds == {"join", "leave", "attempt", "alert", "oddity", "summary", "call", "digits", "roster"}
     shapes = [shape.get("properties", {}).get("type", {}) for shape in VALID.schema["$defs"].values()]
     constants = {json.dumps(shape) for shape in shapes if "const" in shape}
     assert constants == {json.dumps({"const": kind}) for kind in kinds}
@@ -78,7 +78,7 @@ def test_the_schema_is_strict() -> None:
     ("mode", "expected"),
     [
         ("replay", {"join", "leave", "attempt", "alert", "oddity", "summary"}),
-        ("decode", {"call", "digits", "oddity", "summary"}),
+        ("decode", {"call", "digits", "roster", "oddity", "summary"}),
     ],
 )
 def test_each_command_keeps_its_own_kinds(mode: Mode, expected: set[str]) -> None:

@@ -82,7 +82,7 @@ def test_a_morning_at_80_columns() -> None:
     assert "trunk-2026-03-12.pcapng:12,40" in page
     assert re.search(r"^sip +bad syntax +2 +trunk-2026-03-12.pcapng:77", page, re.MULTILINE)
     assert "Damaged: trunk-2026-03-12.pcapng after frame 1,460,022" in page
-    assert "1,460,022 frames, 3,201 of them looked at" in page
+    assert "1,460,022 frames" in page
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 160])

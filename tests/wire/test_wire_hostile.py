@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from monitor.model.oddities import Oddity
-from monitor.model.packets import Datagram, Frame, StreamData, StreamEnd, StreamGap
+from monitor.model.packets import Datagram, Frame, OtherReading, StreamData, StreamEnd, StreamGap
 from monitor.wire import LINKS, Wire
 from tests.wire.packets import (
     FIN,
@@ -41,7 +41,7 @@ VALID = [
     ethernet(ipv4(tcp(sequence=120, acknowledged=1, flags=FIN), 6)),
     ethernet(ipv4(tcp(sequence=1, acknowledged=120, flags=RST, ports=(5060, 40_000)), 6)),
 ]
-KINDS = (Datagram, StreamData, StreamGap, StreamEnd, Oddity)
+KINDS = (Datagram, StreamData, StreamGap, StreamEnd, OtherReading, Oddity)
 
 
 @st.composite

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from monitor.model.evidence import MINUTE, SECOND, Nanoseconds
 from monitor.model.oddities import Oddity, Reason
-from monitor.model.packets import Frame, StreamData, StreamEnd, StreamGap, reverse_of
-from monitor.wire import Wire, streams
+from monitor.model.packets import Frame, OtherReading, StreamData, StreamEnd, StreamGap, reverse_of
+from monitor.wire import Wire, readings, streams
 from tests.wire.packets import (
     FIN,
     MILLISECOND,
@@ -57,6 +57,10 @@ class Talk:
     def other(self) -> "Talk":
         return self._add(ipv4(udp(b"%d" % self.number)))
 
+    def later(self) -> "Talk":
+        """So much later that an end behind which nothing came is believed."""
+        return self.wait(streams.END_LIFE).other()
+
     def _add(self, packet: bytes) -> "Talk":
         self.number += 1
         self.at += MILLISECOND
@@ -77,6 +81,7 @@ def test_a_conversation_from_handshake_to_end() -> None:
     talk.there(sequence=109, acknowledged=503, flags=FIN).back(b"bye", 503, 110, FIN).there(
         sequence=110, acknowledged=507
     )
+    talk.wait(streams.SKEW).other()
     assert talk.streams(finish=False) == {THERE: [b"INVITEACK", None], BACK: [b"200bye", None]}
 
 
@@ -110,10 +115,12 @@ def test_ipv6_has_streams_too() -> None:
         pytest.param(Talk().there(b"abc", 99, flags=SYN).there(b"d", 103), [b"abcd"], id="data on SYN"),
         pytest.param(greeted().there(sequence=99, flags=SYN).there(b"abc", 100), [b"abc"], id="SYN again"),
         pytest.param(
-            greeted().there(b"abc", 100, flags=FIN).there(b"abc", 100, flags=FIN), [b"abc", None], id="FIN again"
+            greeted().there(b"abc", 100, flags=FIN).there(b"abc", 100, flags=FIN).later(),
+            [b"abc", None],
+            id="FIN again",
         ),
         pytest.param(
-            greeted().there(sequence=102, flags=FIN).there(b"ab", 100), [b"ab", None], id="FIN before the data"
+            greeted().there(sequence=102, flags=FIN).there(b"ab", 100).later(), [b"ab", None], id="FIN before the data"
         ),
         pytest.param(Talk().there(b"abc", 7).there(b"d", 10), [b"abcd"], id="from the middle"),
         pytest.param(Talk().there(b"", 7).there(b"b", 8), [b"b"], id="an acknowledgement begins nothing"),
@@ -122,7 +129,7 @@ def test_ipv6_has_streams_too() -> None:
     ],
 )
 def test_each_byte_once_and_in_order(talk: Talk, stream: list[bytes | None]) -> None:
-    assert talk.streams(finish=False) == {THERE: stream}
+    assert talk.streams(finish=False)[THERE] == stream
 
 
 def test_where_waiting_bytes_overlap_the_first_win_and_the_other_is_an_oddity() -> None:
@@ -240,13 +247,13 @@ def test_all_flows_together_hold_so_many_bytes(monkeypatch: pytest.MonkeyPatch) 
     assert wire.counts["stream_gaps"] == 12
 
 
-def test_many_flows_that_wait_for_nothing_but_their_end_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_flows_that_wait_for_nothing_but_their_end_weigh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "MAX_WEIGHT", 0)
     wire = Wire()
     for port in range(2000):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(sequence=105, flags=FIN)
         assert given(wire, talk.frames, finish=False) == []
-    freed = given(wire, Talk(ports=(2000, 5060)).there(sequence=99, flags=SYN).there(b"x", 101).frames, finish=False)
+    freed = given(wire, Talk(ports=(2000, 5060)).there(sequence=99, flags=SYN).there(b"x", 101).later().frames, False)
     assert sum(isinstance(packet, StreamEnd) for packet in freed) == 2000
 
 
@@ -279,7 +286,7 @@ def test_a_connection_that_begins_unseen_on_old_ports_is_another_stream() -> Non
 
 
 def test_a_reset_ends_both_directions() -> None:
-    talk = greeted().there(b"INVITE", 100, 500).back(b"200", 500, 106).back(sequence=503, flags=RST)
+    talk = greeted().there(b"INVITE", 100, 500).back(b"200", 500, 106).back(sequence=503, flags=RST).later()
     assert talk.streams(finish=False) == {THERE: [b"INVITE", None], BACK: [b"200", None]}
 
 
@@ -290,18 +297,140 @@ def test_a_reset_outside_the_window_ends_nothing(sequence: int) -> None:
 
 
 def test_a_refused_connection_ends() -> None:
-    talk = Talk().there(sequence=99, flags=SYN).back(sequence=0, acknowledged=100, flags=RST)
+    talk = Talk().there(sequence=99, flags=SYN).back(sequence=0, acknowledged=100, flags=RST).later()
     assert talk.streams(finish=False) == {THERE: [None]}
 
 
-def test_a_segment_that_comes_after_the_end_is_dropped() -> None:
-    talk = greeted().there(b"abc", 100, flags=FIN).there(b"abc", 100).there(b"bc", 101)
-    assert talk.streams(finish=False) == {THERE: [b"abc", None]}
+def test_a_segment_that_comes_again_after_the_end_is_dropped() -> None:
+    talk = greeted().there(b"abc", 100, flags=FIN).later().there(b"abc", 100).there(b"bc", 101)
+    assert talk.streams(finish=False)[THERE] == [b"abc", None]
 
 
-def test_a_stream_that_goes_on_after_a_forged_end_is_followed() -> None:
-    talk = greeted().there(b"abc", 100).there(sequence=103, flags=RST).there(b"def", 103)
-    assert talk.streams(finish=False)[THERE] == [b"abc", None, b"def"]
+@pytest.mark.parametrize("flag", [FIN, RST])
+def test_a_stream_that_goes_on_behind_its_end_has_not_ended(flag: int) -> None:
+    talk = greeted().there(b"abc", 100).there(sequence=103, flags=flag).wait(20 * SECOND).there(b"def", 103)
+    packets = given(Wire(), talk.frames, finish=False)
+    assert streams_of(packets)[THERE] == [b"abcdef"]
+    (oddity,) = [packet for packet in packets if isinstance(packet, Oddity)]
+    assert (oddity.reason, oddity.evidence.frame) == (Reason.CONFLICT, 5)
+
+
+@pytest.mark.parametrize("sequence", [103, 104, 203, 9000, 2**31])
+@pytest.mark.parametrize("greeting", [greeted, Talk])
+def test_a_syn_within_a_stream_that_goes_on_begins_nothing(greeting: Any, sequence: int) -> None:
+    talk = greeting().there(b"abc", 100).there(sequence=sequence, flags=SYN).there(b"def", 103).there(b"ghi", 106)
+    assert talk.streams(finish=False)[THERE] == [b"abcdefghi"]
+
+
+def test_a_syn_with_data_is_believed_when_its_connection_goes_on() -> None:
+    talk = greeted().there(b"old", 100).there(b"ne", 7000, flags=SYN).there(b"w", 7003)
+    packets = given(Wire(), talk.frames, finish=False)
+    assert streams_of(packets)[THERE] == [b"old", None, b"new"]
+    assert [(p.given, p.other) for p in packets if isinstance(p, OtherReading)] == [(b"", b"ne")]
+
+
+# Two readings
+
+
+def readings_in(talk: Talk) -> list[tuple[bytes, bytes]]:
+    """What was given and what the other copies say, of each stretch, as it is known at its end."""
+    found: list[tuple[bytes, bytes]] = []
+    for packet in given(Wire(), talk.frames):
+        if isinstance(packet, OtherReading):
+            before, other = (b"", b"") if packet.begins else found.pop()
+            found.append((before + packet.given, other + packet.other))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("talk", "readings"),
+    [
+        pytest.param(greeted().there(b"abc", 100).there(b"abc", 100).there(b"bcd", 101), [], id="equal copies"),
+        pytest.param(
+            greeted().there(b"abc", 100).there(b"aXc", 100).there(b"def", 103), [(b"abcdef", b"aXcdef")], id="again"
+        ),
+        pytest.param(
+            greeted().there(b"abc", 100).there(b"def", 103).there(b"CDEFG", 102),
+            [(b"abcdefG", b"abCDEFG")],
+            id="over the end, with more",
+        ),
+        pytest.param(
+            greeted().there(b"d", 103).there(b"XY", 102).there(b"abc", 100),
+            [(b"abXd", b"abcd"), (b"abXd", b"abcY")],
+            id="held",
+        ),
+        pytest.param(
+            Talk().there(b"abc", 100).there(b"X", 102).there(b"d", 103), [], id="a keep-alive, one direction only"
+        ),
+        pytest.param(
+            greeted().there(b"abc", 100).back(b"", 500, 103).there(b"X", 102).there(b"d", 103), [], id="a keep-alive"
+        ),
+        pytest.param(
+            greeted().there(b"a", 100).there(b"A", 100).there(b"b", 101).there(b"B", 101),
+            [(b"ab", b"Ab"), (b"ab", b"AB")],
+            id="byte by byte",
+        ),
+        pytest.param(
+            greeted().there(b"xyz", 200).wait(6 * SECOND).other().there(b"ab", 100).there(b"cd", 102),
+            [(b"", b"abcd")],
+            id="later than the gap was given up",
+        ),
+        pytest.param(Talk().there(b"xyz", 900_000).there(b"ab", 100).there(b"cd", 102), [(b"", b"abcd")], id="before"),
+    ],
+)
+def test_where_copies_differ_there_are_two_readings(talk: Talk, readings: list[tuple[bytes, bytes]]) -> None:
+    assert [pair for pair in readings_in(talk) if pair[0] != pair[1]] == readings
+
+
+def test_the_urgent_byte_may_be_left_out() -> None:
+    talk = greeted().there(b"abc", 100)
+    segment = bytearray(tcp(b"deXf", 103, flags=0x20))
+    segment[18:20] = (3).to_bytes(2, "big")
+    talk._add(ipv4(bytes(segment), 6, (A, B), 9))
+    assert readings_in(talk.there(b"ghi", 107)) == [(b"abcdeXfghi", b"abcdefghi")]
+
+
+def test_no_more_than_so_much_is_told_of_other_readings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "MAX_TOLD", 100)
+    talk = greeted().there(b"INVITE", 100)
+    for n in range(100):
+        talk.there(b"%03d" % n, 103)
+    packets = [packet for packet in given(Wire(), talk.frames) if isinstance(packet, OtherReading)]
+    assert len(packets) < 20
+    assert (packets[-1].given, packets[-1].other) == (b"INVITE", b"INV099")
+
+
+def test_only_so_many_streams_are_read_in_two_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "MAX_READINGS", 8)
+    wire = Wire()
+    for port in range(20):
+        talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(b"abc", 100).there(b"aXc", 100)
+        given(wire, talk.frames, finish=False)
+    assert wire.counts["stream_readings_evicted"] == 12
+
+
+def test_what_was_given_is_kept_of_the_latest_streams_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_RECENT", 10_000)
+    wire = Wire()
+    wire._streams._thin_out_at = 0
+    for port in range(50):
+        talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN)
+        for n in range(5):
+            talk.there(bytes(200), 100 + 200 * n)
+        given(wire, talk.frames, finish=False)
+    kept = [sum(map(len, half.recent)) for half in wire._streams._halves.values()]
+    assert kept[0] == 0
+    assert sum(kept) <= 2 * 10_000 + 1000
+
+
+def test_a_flood_of_strangers_pushes_out_no_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_FLOWS", 8)
+    wire = Wire()
+    talk = greeted().there(b"INV", 100, 500).there(b"IT", 103, 500)
+    packets = given(wire, talk.frames, finish=False)
+    for port in range(100):
+        given(wire, Talk(ports=(port, 5060)).there(b"!" * (port % 2), 99, flags=SYN).frames, finish=False)
+    assert streams_of([*packets, *given(wire, talk.there(b"E", 105).frames[-1:], finish=False)])[THERE] == [b"INVITE"]
 
 
 def test_a_silent_stream_expires() -> None:
@@ -357,6 +486,7 @@ def test_any_cutting_order_and_repetition_gives_the_same_stream(
         talk.there(sequence=first + len(TEXT), flags=FIN)
     for start, end in parts:
         talk.there(TEXT[start:end], first + start)
+    talk.later()
     assert talk.streams(finish=False)[THERE] == ([TEXT, None] if ends else [TEXT])
 
 

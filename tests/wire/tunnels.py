@@ -43,6 +43,7 @@ AROUND_ETHERNET: dict[str, Wrap] = {
     "VXLAN in IPv6": lambda frame: ethernet(ipv6(udp(b"\x08" + bytes(7) + frame, (50_000, 4789))), 0x86DD),
     "GENEVE": lambda frame: to_port(6081, geneve(0x6558) + frame),
     "GENEVE, options": lambda frame: to_port(6081, geneve(0x6558, b"\x01\x02\x80\x01" + bytes(4)) + frame),
+    "HP ERM": lambda frame: to_port(7932, bytes(12) + frame),
     "TZSP": lambda frame: to_port(37008, TZSP + b"\x01" + frame),
     "TZSP, tags": lambda frame: to_port(37008, TZSP + b"\x00\x00\x0a\x01\xff\x0d\x04" + bytes(4) + b"\x01" + frame),
 }
@@ -53,6 +54,9 @@ AROUND_IPV4: dict[str, Wrap] = {
     "GRE, checksum": lambda packet: gre(packet, 0x0800, bytes(4), 0x8000),
     "GRE, key and sequence": lambda packet: gre(packet, 0x0800, bytes(8), 0x3000),
     "GRE, all three": lambda packet: gre(packet, 0x0800, bytes(12), 0xB000),
+    "GRE, source routes": lambda packet: gre(
+        packet, 0x0800, bytes(4) + b"\x08\x00\x00\x04\xc0\x00\x02\x01" + bytes(4), 0x4000
+    ),
     "PPTP": lambda packet: gre(b"\xff\x03\x00\x21" + packet, 0x880B, bytes(12), 0x3081),
     "GRE in IPv6": lambda packet: ethernet(ipv6(b"\x00\x00\x08\x00" + packet, 47), 0x86DD),
     "ERSPAN III, IP frame": lambda packet: gre(ERSPAN_III + b"\x08\x00" + packet, 0x22EB, bytes(4), 0x1000),
