@@ -201,8 +201,10 @@ def packets(data: bytes, *, port: int = 5060) -> list[Frame]:
         at += STEPS[what >> 5] if what >> 5 < 7 else 0
         side = what & 1
         if what & 2:
-            transport = pack("!HHIIBBHHH", 40_000, port, places[side], places[1 - side], 0x50, 0x18, 8192, 0, 0)
-            places[side] += len(content)
+            # Sometimes again where the last one stood: with other bytes, there are two readings.
+            place = places[side] - len(content) * (what >> 4 & 1)
+            transport = pack("!HHIIBBHHH", 40_000, port, place & 0xFFFFFFFF, places[1 - side], 0x50, 0x18, 8192, 0, 0)
+            places[side] = place + len(content)
             protocol = 6
         else:
             # Signalling from 5060 to 5060, media between the ports that the seeds announce.

@@ -139,6 +139,11 @@ class SipAside:
         kept = self._open.get(call_id) or self._answered.get(call_id)
         return kept.messages or [] if kept is not None else []
 
+    def leads_on(self, message: SipMessage, packet: Packet) -> bool:
+        """Whether this INVITE may lead to a meeting."""
+        source, destination = text_of(source_of(packet.flow)), text_of(destination_of(packet.flow))
+        return self._heeds(message.target, uri_of(message.first("to")), source, destination)
+
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """Media that may be a key flows here: reads the call that announced one end of it, if it was set aside."""
         if not (self._unplaced or self._places):
@@ -162,8 +167,7 @@ class SipAside:
 
     def _consider(self, call_id: str, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A new call: of interest, or to be set aside."""
-        source, destination = text_of(source_of(packet.flow)), text_of(destination_of(packet.flow))
-        if self._heeds(message.target, uri_of(message.first("to")), source, destination):
+        if self.leads_on(message, packet):
             return self._calls.read(message, packet)
         self._counts["calls"] += 1
         kept = self._open[call_id] = Kept(packet.at)
@@ -214,8 +218,7 @@ class SipAside:
         """A retransmission, the next hop, credentials, or a re-INVITE; a new target may be of interest."""
         if kept.messages and any(message.text == known.text for known, _ in kept.messages):
             return NOTHING
-        source, destination = text_of(source_of(packet.flow)), text_of(destination_of(packet.flow))
-        if self._heeds(message.target, uri_of(message.first("to")), source, destination):
+        if self.leads_on(message, packet):
             return (*self._wake(call_id), *self._calls.read(message, packet))
         return self._keep_or_wake(call_id, kept, message, packet)
 

@@ -1,10 +1,13 @@
 """What capture agents report: messages of HEP3 in datagrams and in streams, true ones, wrong ones and forged ones."""
 
 import gzip
+import shutil
+import subprocess
 import zlib
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from struct import pack
 from time import process_time
 
@@ -19,8 +22,9 @@ from monitor.model.packets import Datagram, Flow, Frame, Packet, StreamData
 from monitor.wire import Wire
 from monitor.wire.agents import MAX_STREAMS
 from monitor.wire.hep import MAX_CHUNKS, Key, Report, Unauthentic, report_of
-from pcaps.generator.hep import LOG, RTCP_JSON, chunk, message, whole
+from pcaps.generator.hep import LOG, RTCP_JSON, chunk, message, reported, whole
 from pcaps.generator.wire import Host
+from tests.corpus import ROOT
 from tests.wire.packets import (
     A6,
     B6,
@@ -31,6 +35,7 @@ from tests.wire.packets import (
     ethernet,
     flow,
     frame,
+    frames_of,
     ipv4,
     ipv6,
     tcp,
@@ -350,3 +355,17 @@ def test_time_is_linear_in_what_comes() -> None:
 def test_hosts_are_those_of_the_message() -> None:
     other = message(SIP, replace(ONE, port=1), TWO, at=START, transport=6)
     assert report_of(other).flow == flow(ONE.ip, TWO.ip, (1, 5070))
+
+
+@pytest.mark.skipif(shutil.which("sngrep") is None, reason="sngrep is not installed")
+@pytest.mark.parametrize("name", ["pin-bypass/attack-empty-pin", "duplicate-identity/benign-b2bua"])
+def test_sngrep_reads_the_same_in_these_reports(name: str, tmp_path: Path) -> None:
+    """Wireshark 4.0 has no dissector of HEP3, and sngrep writes no IPv6 addresses."""
+    capture, theirs = tmp_path / "reports.pcap", tmp_path / "opened.pcap"
+    capture.write_bytes(reported((ROOT / "pcaps" / "scenarios" / f"{name}.pcap").read_bytes()))
+    command = ["sngrep", "-E", "-N", "-q", "-I", str(capture), "-O", str(theirs)]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=20, check=True)
+    ours = {(packet.flow, packet.payload) for packet in told_of(given_by(Wire(), frames_of(capture)))}
+    opened = given_by(Wire(), frames_of(theirs))
+    assert ours
+    assert ours == {(packet.flow, packet.payload) for packet in opened if isinstance(packet, Datagram)}

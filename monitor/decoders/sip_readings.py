@@ -1,0 +1,238 @@
+"""SIP that can be read in two ways: copies of a message differ, and nobody can tell which of them was received.
+
+Both are followed. A call of which a message differs goes on as it was read first, and once more under a name of its
+own, as it looks with the other copy in its place: what came before is read again, what comes later is read for both.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, TypeAlias
+
+from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
+from monitor.decoders.sip_aside import SipAside
+from monitor.decoders.sip_claims import branch_of, tag_of
+from monitor.decoders.sip_message import SipMessage, usual_names
+from monitor.decoders.sip_stream import SipFraming
+from monitor.model.oddities import Malformed, Reason
+from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData
+
+MAX_CALLS = 1024
+"""Calls to meetings whose messages are kept, in case one of them is read anew; the one heard of first is forgotten."""
+
+MAX_BYTES = 8 * 1024 * 1024
+"""Of their messages."""
+
+MAX_MESSAGES = 64
+"""Of one call."""
+
+MAX_DOUBTED = 256
+"""Calls that are read in more than one way at once."""
+
+MAX_READINGS = 8
+"""Other ways to read one call; the latest holds every difference so far."""
+
+MAX_STREAMS = 256
+"""Streams that are read in two ways at once."""
+
+Read: TypeAlias = Callable[[SipMessage, Packet], tuple[Decoded, ...]]
+Kept: TypeAlias = tuple[SipMessage, Packet]
+
+_CONTENT: Final = frozenset({"INVITE", "INFO"})
+"""Requests whose copies are compared wherever they come from: who calls whom, and keys."""
+
+
+class SipReadings:
+    """Stands before the calls, keeps what it may have to read again, and reads what is in doubt for both sides."""
+
+    def __init__(self, read: Read, aside: SipAside | None, counts: dict[str, int]) -> None:
+        self._read = read
+        self._aside = aside
+        self._counts = counts
+        self._counts["calls_read_otherwise"] = 0
+        self._kept: OrderedDict[str, list[Kept]] = OrderedDict()
+        self._bytes = 0
+        self.names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        """The names of a call's other readings, by its Call-ID."""
+        self._pairs: OrderedDict[Flow, _Pair] = OrderedDict()
+
+    def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """What this message changes, in each reading of its call.
+
+        Raises:
+            Malformed: A header that is needed is broken.
+        """
+        if 100 <= message.status < 200:
+            return self._read(message, packet)
+        call_id = message.call_id
+        doubtful = isinstance(packet, Datagram) and packet.ambiguous
+        if doubtful or message.method in _CONTENT:
+            rivals = self._rivals_of(message, packet, doubtful)
+            if rivals is not None:
+                what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
+                return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
+        said = self._read(message, packet)
+        kept = self._kept.get(call_id)
+        if kept is not None:
+            self._keep(kept, message, packet)
+        elif message.method == "INVITE" and (self._aside is None or not self._aside.messages_of(call_id)):
+            self._keep(self._begin(call_id), message, packet)
+        for name in self.names.get(call_id, ()) if self.names else ():
+            said = (*said, *self._read_for(name, message, packet))
+        return said
+
+    def doubts(self, payload: bytes) -> bool:
+        """Whether a message, which the call's first reading needs no more, may be one that another reading needs."""
+        usual = usual_names(payload)
+        return usual is None or usual[0] in self.names
+
+    def otherwise(self, message: SipMessage, packet: Packet, instead_of: Collection[bytes]) -> tuple[Decoded, ...]:
+        """A message as another copy has it, in place of one of those texts."""
+        call_id = message.call_id
+        names = self.names.get(call_id, ())
+        ways = [self._messages_of(name) for name in (*reversed(names), call_id)]
+        if not any(ways):
+            return self.read(message, packet)  # of a call that only this reading has
+        if any(message.text == known.text for way in ways for known, _ in way):
+            return NOTHING
+        way = next((way for way in ways if any(known.text in instead_of for known, _ in way)), ways[-1])
+        name = self._named(call_id, names)
+        said: list[Decoded] = []
+        for known, seen in way[:]:
+            if known.text not in instead_of:
+                said += self._read_for(name, known, seen)
+        return (*said, *self._read_for(name, message, packet))
+
+    def stream(self, packet: OtherReading) -> tuple[Decoded, ...]:
+        """The next bytes of a stream in both readings; what both say was read when the first was."""
+        pair = self._pairs.get(packet.flow)
+        if packet.begins:
+            pair = self._pairs[packet.flow] = _Pair()
+            self._pairs.move_to_end(packet.flow)
+            if len(self._pairs) > MAX_STREAMS:
+                self._pairs.popitem(last=False)
+        if pair is None:
+            return NOTHING
+        said: list[Decoded] = []
+        for message in pair.feed(packet):
+            try:
+                said += self.otherwise(message, packet, pair.texts)
+            except Malformed as error:
+                said.append(oddity_of(packet, "sip", error))
+        if pair.is_over:
+            del self._pairs[packet.flow]
+        return tuple(said)
+
+    def _rivals_of(self, message: SipMessage, packet: Packet, doubtful: bool) -> Collection[bytes] | None:
+        """The copies on the same hop that this message contradicts; none of them, if it is known; None if it is new."""
+        call_id = message.call_id
+        ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
+        if not any(way for _, way in ways):
+            return None
+        cseq = _cseq_of(message)
+        rivals: set[bytes] = set()
+        for name, way in ways:
+            for known, seen in way:
+                if seen.flow == packet.flow and _cseq_of(known) == cseq and known.status == message.status:
+                    if known.text == message.text:
+                        return None if name == call_id else ()
+                    if doubtful or _contradict(known, message) or self._leads_astray(known, message, packet):
+                        rivals.add(known.text)
+        return rivals or None
+
+    def _leads_astray(self, known: SipMessage, message: SipMessage, packet: Packet) -> bool:
+        """Whether a call that led nowhere leads to a meeting all at once, which is a fork or a trick: both are read."""
+        aside = self._aside
+        astray = aside is not None and known.target != message.target and bool(aside.messages_of(message.call_id))
+        return astray and aside is not None and aside.leads_on(message, packet)
+
+    def _messages_of(self, call_id: str) -> list[Kept]:
+        kept = self._kept.get(call_id)
+        if kept is not None:
+            return kept
+        return self._aside.messages_of(call_id) if self._aside is not None else []
+
+    def _read_for(self, name: str, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
+        """The same message as one of that reading's call."""
+        if isinstance(packet, Datagram | StreamData):
+            packet = packet._replace(ambiguous=True)
+        self._keep(self._kept.get(name) or self._begin(name), message, packet)
+        return self._read(message.under(name), packet)
+
+    def _named(self, call_id: str, names: tuple[str, ...]) -> str:
+        """A name for one more reading. No Call-ID has a space in it (RFC 3261, section 25.1)."""
+        self._counts["calls_read_otherwise"] += 1
+        number = int(names[-1].rpartition(" ")[2][:-1]) + 1 if names else 2
+        name = f"{call_id} (reading {number})"
+        for old in names[: len(names) + 1 - MAX_READINGS]:
+            self._forget(old)
+        self.names[call_id] = (*names, name)[-MAX_READINGS:]
+        self.names.move_to_end(call_id)
+        if len(self.names) > MAX_DOUBTED:
+            _, olds = self.names.popitem(last=False)
+            for old in olds:
+                self._forget(old)
+        return name
+
+    def _begin(self, call_id: str) -> list[Kept]:
+        kept = self._kept[call_id] = []
+        while len(self._kept) > MAX_CALLS or (self._bytes > MAX_BYTES and len(self._kept) > 1):
+            self._forget(next(iter(self._kept)))
+        return kept
+
+    def _keep(self, kept: list[Kept], message: SipMessage, packet: Packet) -> None:
+        if len(kept) < MAX_MESSAGES:
+            kept.append((message, packet))
+            self._bytes += len(message.text)
+
+    def _forget(self, call_id: str) -> None:
+        self._bytes -= sum(len(message.text) for message, _ in self._kept.pop(call_id, ()))
+
+
+class _Pair:
+    """Both readings of one stretch of a stream."""
+
+    __slots__ = ("_given", "_other", "texts")
+
+    def __init__(self) -> None:
+        self._given = SipFraming()
+        self._other = SipFraming()
+        self.texts: set[bytes] = set()
+        """The messages of the reading that is given as the stream."""
+
+    def feed(self, packet: OtherReading) -> list[SipMessage]:
+        """The messages that only the other reading has."""
+        self.texts |= {message.text for message in _messages_in(self._given.feed(packet.given))}
+        return [m for m in _messages_in(self._other.feed(packet.other)) if m.text not in self.texts]
+
+    @property
+    def is_over(self) -> bool:
+        """Both are between messages: what follows is the same for both."""
+        return self._given.is_between and self._other.is_between
+
+
+def _messages_in(read: Iterable[SipMessage | Malformed]) -> list[SipMessage]:
+    return [one for one in read if not isinstance(one, Malformed)]
+
+
+def _cseq_of(message: SipMessage) -> tuple[int, str]:
+    try:
+        return message.cseq
+    except Malformed:
+        return 0, message.method
+
+
+def _contradict(one: SipMessage, two: SipMessage) -> bool:
+    """Whether two requests on one hop under one CSeq differ in what no retransmission and no fork may change.
+
+    A retransmission is equal (RFC 3261, section 17.1.1.2); a fork has another target and another branch.
+    """
+    if one.method == "INFO":
+        return one.body != two.body
+    if tag_of(two.first("to")):
+        return False  # Within the dialog both sides ask, each under its own numbers.
+    if any(one.first(name) != two.first(name) for name in ("from", "to")):
+        return True
+    if branch_of(one.first("via")) != branch_of(two.first("via")):
+        return False
+    named = ("p-asserted-identity", "remote-party-id")
+    return one.target != two.target or any(one.first(name) != two.first(name) for name in named)
