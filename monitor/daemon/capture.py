@@ -30,7 +30,8 @@ class Capture:
 
         filters = Filters(ASKS)
         self._rings = [
-            Ring.opened(name, filters.program(1) or (), size=ring_bytes, promiscuous=promiscuous) for name in interfaces
+            Ring.opened(name, lambda link: filters.program(link) or (), size=ring_bytes, promiscuous=promiscuous)
+            for name in interfaces
         ]
         self._told = tuple(RingTold(interface=name, size=ring_bytes, block=BLOCK_BYTES) for name in interfaces)
         self._page = Page.made()

@@ -5,16 +5,22 @@ and when that grows too much, the rings are left to fill: then the kernel drops,
 """
 
 import gc
+import importlib
 import os
+import pkgutil
 import select
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from hmac import compare_digest, digest
+from pathlib import Path
+from types import TracebackType
 
 from monitor.daemon.channel import Channel, Closed, connected
-from monitor.daemon.messages import Alive, FromCapture, Lists, Received, Rings, Said, Taken, ToDecode, Traffic
+from monitor.daemon.clock import OFTEN, Clock
+from monitor.daemon.messages import Alive, FromCapture, Lists, Moved, Received, Rings, Said, Taken, ToDecode, Traffic
 from monitor.daemon.page import Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.model.asks import Ask
@@ -131,6 +137,8 @@ class Decode:
         self._down: frozenset[str] = frozenset()
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
+        self._clock = Clock(time.time_ns(), _monotonic())
+        self._looked = 0
         self._poll = select.poll()
 
     def prepare(self) -> None:
@@ -153,6 +161,7 @@ class Decode:
     def run(self) -> None:
         """Until capture or serve is gone."""
         while True:
+            self._mind_the_clock()
             busy = False
             if self._held < MAX_UNTAKEN:
                 for place, ring in enumerate(self._rings):
@@ -161,6 +170,19 @@ class Decode:
             self._beat(idle=not busy)
             self._listen_to([descriptor for descriptor, _ in self._poll.poll(0 if busy else POLL_MILLISECONDS)])
             self._serve.flush()
+
+    def _mind_the_clock(self) -> None:
+        """What the rings' time stamps need; a jump that is believed in the end is told, and everything begun anew."""
+        now = _monotonic()
+        if now - self._looked < OFTEN:
+            return
+        self._looked = now
+        moved = self._clock.look(time.time_ns(), now)
+        for ring in self._rings:
+            ring.correction = self._clock.correction
+        if moved:
+            self._serve.send(Moved(by=moved))
+            raise Closed  # a fresh decoder begins in the new time
 
     def _read(self, place: int, ring: Ring) -> bool:
         """One block of a ring, if one is ready."""
@@ -212,12 +234,12 @@ class Decode:
 
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
-        now = time.time_ns()
+        now = time.time_ns() + self._clock.correction
         if idle:
-            self._seen = max(self._seen, now - SECOND // 10) if abs(now - self._seen) < 3600 * SECOND else now
-        if abs(now - self._beaten) < BEAT:
+            self._seen = max(self._seen, now - SECOND // 10)
+        if _monotonic() - self._beaten < BEAT:
             return
-        self._beaten = now
+        self._beaten = _monotonic()
         self._capture.send(Alive(frames=self._frames))
         counts = {**self._signals.wire.counts, **self._signals.decoders.counts, **self._signals.platforms.counts}
         for ring in self._rings:
@@ -270,6 +292,36 @@ class Decode:
         self._lists = lists
 
 
+def import_everything() -> None:
+    """Whatever the stages import when they need it, and number plans that `phonenumbers` reads then: there will be no
+    file to read any more.
+    """
+    import phonenumbers
+
+    from monitor import decoders, platforms, wire
+
+    for package in (decoders, platforms, wire):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    for name in ("ascii", "cp1252", "idna", "latin_1", "punycode", "unicode_escape", "utf_16", "utf_8"):
+        importlib.import_module(f"encodings.{name}")
+    phonenumbers.PhoneMetadata.load_all()
+
+
+def last_words(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
+    """Where it died and of what; never the words of an exception, which may hold what came from the wire."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace is not None else None
+    where = f" in {code.co_name} ({Path(code.co_filename).name}:{trace.tb_lineno})" if code and trace else ""
+    print(f"joinwatch: decode: {kind.__name__}{where}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _monotonic() -> Nanoseconds:
+    """A clock that nobody sets, and that goes on while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 def expected_of(lists: Lists, known: Known) -> Expected:
     """What the stages up to `platforms` ask."""
     from monitor.sources.numbers import number_text_for
@@ -285,8 +337,10 @@ def expected_of(lists: Lists, known: Known) -> Expected:
 
 def run(capture: str, serve: str) -> int:
     """The process, from its start to its end: 0 when the others are gone, else it dies as it must."""
+    sys.excepthook = last_words
     leave_no_core()
     drop_capabilities()
+    import_everything()
     decode = Decode(connected(capture), connected(serve))
     try:
         decode.prepare()

@@ -7,7 +7,7 @@ secrets: `platforms` has taken those out.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -70,29 +70,49 @@ class Memory:
     def add(self, events: Iterable[SignallingEvent]) -> list[SignallingEvent]:
         """Remember these, in one write; those of them that are new. Raises `sqlite3.Error` when the disk is full."""
         new: list[SignallingEvent] = []
-        base = self._base
-        base.execute("BEGIN")
-        try:
+        with self._together() as base:
             for event in events:
                 body = self._encoder.encode(event)
                 name = blake2b(body, digest_size=16).digest()
                 row = (event.at, name, event.call, body)
                 if base.execute("INSERT OR IGNORE INTO event (at, name, call, body) VALUES (?, ?, ?, ?)", row).rowcount:
                     new.append(event)
+        return new
+
+    def move(self, by: Nanoseconds) -> None:
+        """The clock was wrong when all this was remembered: it happened so much later."""
+        moved = [
+            (event.at + by, self._encoder.encode(msgspec.structs.replace(event, at=event.at + by)), number)
+            for number, event in self._numbered()
+        ]
+        with self._together() as base:
+            base.executemany("UPDATE event SET at = ?, body = ? WHERE number = ?", moved)
+            base.execute("UPDATE said SET at = at + ?", (by,))
+
+    def events(self) -> Iterator[SignallingEvent]:
+        """Everything remembered, in the order in which it came."""
+        for _, event in self._numbered():
+            yield event
+
+    def _numbered(self) -> Iterator[tuple[int, SignallingEvent]]:
+        for number, body in self._base.execute("SELECT number, body FROM event ORDER BY number"):
+            try:
+                yield number, self._decoder.decode(body)
+            except msgspec.MsgspecError:
+                self.counts["memory_unreadable"] += 1
+
+    @contextmanager
+    def _together(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; raises `sqlite3.Error` when the disk is full."""
+        base = self._base
+        base.execute("BEGIN IMMEDIATE")
+        try:
+            yield base
             base.execute("COMMIT")
         except sqlite3.Error:
             with suppress(sqlite3.Error):
                 base.execute("ROLLBACK")
             raise
-        return new
-
-    def events(self) -> Iterator[SignallingEvent]:
-        """Everything remembered, in the order in which it came."""
-        for (body,) in self._base.execute("SELECT body FROM event ORDER BY number"):
-            try:
-                yield self._decoder.decode(body)
-            except msgspec.MsgspecError:
-                self.counts["memory_unreadable"] += 1
 
     def said(self) -> dict[str, int]:
         """What was said, by its key."""
@@ -100,16 +120,9 @@ class Memory:
 
     def say(self, rows: Iterable[tuple[str, Nanoseconds, int]], journal: str) -> None:
         """Remember that these were said, and how far the journal is."""
-        base = self._base
-        base.execute("BEGIN")
-        try:
+        with self._together() as base:
             base.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?)", rows)
             base.execute("INSERT OR REPLACE INTO fact VALUES ('journal', ?)", (journal,))
-            base.execute("COMMIT")
-        except sqlite3.Error:
-            with suppress(sqlite3.Error):
-                base.execute("ROLLBACK")
-            raise
 
     def fact(self, name: str) -> str:
         """Something written down by its name; empty when it never was."""
@@ -121,19 +134,17 @@ class Memory:
         if abs(now - self._pruned) < PRUNED:
             return
         self._pruned = now
-        base = self._base
-        base.execute("CREATE TEMP TABLE IF NOT EXISTS going_on (call TEXT PRIMARY KEY)")
-        base.execute("BEGIN")
-        base.execute("DELETE FROM going_on")
-        base.executemany("INSERT OR IGNORE INTO going_on VALUES (?)", ((call,) for call in open_calls))
-        base.execute("DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - KEPT,))
-        base.execute("DELETE FROM said WHERE at < ?", (now - 2 * KEPT,))
-        (held,) = base.execute("SELECT count(*) FROM event").fetchone()
-        if held > MAX_EVENTS:
-            self.counts["memory_evicted"] += held - MAX_EVENTS
-            oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
-            base.execute(f"DELETE FROM event WHERE number IN ({oldest})", (held - MAX_EVENTS,))  # noqa: S608
-        base.execute("COMMIT")
+        self._base.execute("CREATE TEMP TABLE IF NOT EXISTS going_on (call TEXT PRIMARY KEY)")
+        with self._together() as base:
+            base.execute("DELETE FROM going_on")
+            base.executemany("INSERT OR IGNORE INTO going_on VALUES (?)", ((call,) for call in open_calls))
+            base.execute("DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - KEPT,))
+            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * KEPT,))
+            (held,) = base.execute("SELECT count(*) FROM event").fetchone()
+            if held > MAX_EVENTS:
+                self.counts["memory_evicted"] += held - MAX_EVENTS
+                oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
+                base.execute(f"DELETE FROM event WHERE number IN ({oldest})", (held - MAX_EVENTS,))  # noqa: S608
 
     def close(self) -> None:
         """Everything is in one file then."""

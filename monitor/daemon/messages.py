@@ -92,4 +92,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     traffic: dict[str, Traffic] | None = None
 
 
-FromDecode = Said
+class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """decode → serve: the clock was wrong until now, and what is remembered is to be moved by so much."""
+
+    by: Nanoseconds
+
+
+FromDecode = Said | Moved

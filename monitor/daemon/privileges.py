@@ -5,6 +5,7 @@ each processor. What is not named kills the process, and whoever watches it says
 """
 
 import ctypes
+import errno
 import os
 import resource
 from collections.abc import Iterable
@@ -29,6 +30,10 @@ READING = frozenset(f"{MEMORY} {TIME} {WAITING} {ITSELF} {OPEN_FILES}".split())
 """All that a decoder does with what is open already."""
 SENDING = frozenset(("sendmsg", "sendto", "write", "writev"))
 """Allowed on named descriptors alone: on a packet socket they would put packets onto the network."""
+
+
+REFUSED = ("access", "faccessat", "faccessat2", "open", "openat", "readlink", "readlinkat", "stat", "statx")
+"""Refused without a death: Python itself looks for files in its last words."""
 
 
 class Unprivileged(Exception):
@@ -76,6 +81,8 @@ def confine(allowed: Iterable[str], sending: Iterable[int] = ()) -> None:
     except (ImportError, RuntimeError, OSError) as error:
         raise Unprivileged(f"system calls cannot be confined: {error}") from None
     only = pyseccomp.SyscallFilter(pyseccomp.KILL_PROCESS)
+    for name in REFUSED:
+        only.add_rule(pyseccomp.ERRNO(errno.EACCES), name)
     for name in sorted(allowed):
         with suppress(OSError, ValueError):  # a call that this processor does not have
             only.add_rule(pyseccomp.ALLOW, name)

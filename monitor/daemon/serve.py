@@ -17,7 +17,7 @@ from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
 from monitor.daemon.memory import Memory
-from monitor.daemon.messages import FromDecode, Lists, Meeting, Said, Taken, Traffic
+from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Said, Taken, Traffic
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.meetings import MeetingRef
@@ -113,7 +113,12 @@ class Serve:
     def _hear(self, decoder: Channel[FromDecode]) -> None:
         try:
             for message in decoder.receive():
-                self._take(decoder, message)
+                match message:
+                    case Said():
+                        self._take(decoder, message)
+                    case Moved():
+                        self.memory.move(message.by)
+                        self._rebuild()
         except Closed:
             decoder.close()
             self._decoders.remove(decoder)

@@ -357,9 +357,7 @@ class SipCalls:
         )
         return call, (*evicted, offered)
 
-    def _refused_of_unseen(
-        self, number: int, status: int, message: SipMessage, packet: Packet
-    ) -> tuple[Decoded, ...]:
+    def _refused_of_unseen(self, number: int, status: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A refusal is the only trace of an attempt: those who search for meetings leave many."""
         if status in CHALLENGES or not tag_of(message.first("to")):
             return NOTHING

@@ -8,20 +8,22 @@ The constants are those of <linux/if_packet.h>, <linux/filter.h> and <asm-generi
 """
 
 import ctypes
+import fcntl
 import mmap
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, Self
 
-from monitor.model.evidence import SECOND
+from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.packets import Frame
 
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 1, 5, 6, 10
 PACKET_TIMESTAMP, PACKET_FANOUT = 17, 18
 PACKET_MR_PROMISC = 1
+SIOCGIFHWADDR = 0x8927
 SO_ATTACH_FILTER = 26
 TPACKET_V3 = 2
 ETH_P_ALL = 3
@@ -41,9 +43,11 @@ BLOCK_BYTES = 1024 * 1024
 RING_BYTES = 64 * 1024 * 1024
 DOT1Q = 0x8100
 
-ETHERNET_LINKS = {1: 1, 772: 1, 65534: 12, 768: 12, 769: 12, 778: 12, 512: 9}
+LINKS = {1: 1, 772: 1, 65534: 12, 768: 12, 769: 12, 778: 12, 512: 9}
 """ARPHRD of an interface → LINKTYPE of its frames: Ethernet, loopback, then raw IP (tun, tunnels), and PPP."""
 NOTHING: Sequence[Frame] = ()
+Instruction = tuple[int, int, int, int]
+"""Of classic BPF: code, jump if true, jump if false, operand."""
 
 _block = Struct("=II IIII Q").unpack_from  # version, private, status, packets, first, bytes, sequence number
 _packet = Struct("=IIIIIIHHIIH").unpack_from
@@ -78,17 +82,19 @@ class Ring:
         self.interface = interface
         self.number = 0
         """Frames taken so far, by whoever read this ring in this process."""
+        self.correction: Nanoseconds = 0
+        """Added to every time stamp: by how much the kernel's clock is wrong."""
         self._size, self._block_bytes = size, block
         self._ring = mmap.mmap(sock.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._view = memoryview(self._ring)
         self._block = self._oldest()
-        self.link = _link_of(sock, interface)
+        self.link = link_of(interface)
 
     @classmethod
     def opened(
         cls,
         interface: str,
-        program: Iterable[tuple[int, int, int, int]],
+        program_for: Callable[[int], Iterable[Instruction]],
         *,
         size: int = RING_BYTES,
         block: int = BLOCK_BYTES,
@@ -97,8 +103,8 @@ class Ring:
     ) -> Self:
         """A new ring; raises `RingError`. Needs CAP_NET_RAW, for as long as this takes and no longer.
 
-        The filter is in place before the socket is bound, so that nothing unwanted ever enters. `fanout` names a group
-        of sockets among which the kernel deals out flows.
+        `program_for` gives the filter for a link type; it is in place before the socket is bound, so that nothing
+        unwanted ever enters. `fanout` names a group of sockets among which the kernel deals out flows.
         """
         try:
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -106,7 +112,7 @@ class Ring:
             needed = "capturing needs CAP_NET_RAW: run it as a service, or once as root"
             raise RingError(f"{interface}: {needed}") from None
         try:
-            return cls._set_up(sock, interface, program, size, block, promiscuous, fanout)
+            return cls._set_up(sock, interface, program_for, size, block, promiscuous, fanout)
         except OSError as error:
             sock.close()
             raise RingError(f"{interface}: {error.strerror}") from None
@@ -119,24 +125,20 @@ class Ring:
         cls,
         sock: socket.socket,
         interface: str,
-        program: Iterable[tuple[int, int, int, int]],
+        program_for: Callable[[int], Iterable[Instruction]],
         size: int,
         block: int,
         promiscuous: bool,
         fanout: int | None,
     ) -> Self:
-        try:
-            index = socket.if_nametoindex(interface)
-        except OSError:
-            raise RingError(f"{interface}: there is no such interface") from None
         sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         ring = _request(block, size // block, 2048, size // 2048, RETIRE_MILLISECONDS, 0, 0)
         sock.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
-        attach(sock, program)
-        with_hardware_time(sock)
+        attach(sock, program_for(link_of(interface)))
+        sock.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE)  # where the adapter makes any
         sock.bind((interface, ETH_P_ALL))
         if promiscuous:
-            sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, _membership(index, PACKET_MR_PROMISC, 0, b""))
+            be_promiscuous(sock, interface)
         if fanout is not None:
             how = FANOUT_HASH | FANOUT_FLAG_DEFRAG
             sock.setsockopt(SOL_PACKET, PACKET_FANOUT, how << 16 | fanout & 0xFFFF)
@@ -153,7 +155,7 @@ class Ring:
         if not status & STATUS_USER:
             return NOTHING
         frames: list[Frame] = []
-        at, view, link, interface = start + first, self._view, self.link, self.interface
+        at, view, link, interface, correction = start + first, self._view, self.link, self.interface, self.correction
         for _ in range(packets):
             following, seconds, nanoseconds, held, length, state, mac, _, _, tci, tpid = _packet(view, at)
             data = bytes(view[at + mac : at + mac + held])
@@ -162,7 +164,8 @@ class Ring:
                 data = data[:12] + _tag(tpid if state & STATUS_VLAN_TPID_VALID else DOT1Q, tci) + data[12:]
                 length += 4
             self.number += 1
-            frames.append(Frame(seconds * SECOND + nanoseconds, interface, self.number, link, data, length))
+            time = seconds * SECOND + nanoseconds + correction
+            frames.append(Frame(time, interface, self.number, link, data, length))
             at += following
         if not frames:
             self.give_back()
@@ -174,7 +177,7 @@ class Ring:
         self._view[start + 8 : start + 12] = KERNEL
         self._block = (self._block + 1) % (self._size // self._block_bytes)
 
-    def attach(self, program: Iterable[tuple[int, int, int, int]]) -> None:
+    def attach(self, program: Iterable[Instruction]) -> None:
         """Another filter from here on; what is in the ring stays."""
         attach(self.socket, program)
 
@@ -190,9 +193,8 @@ class Ring:
     def bind_again(self) -> bool:
         """After the interface was gone: whether it is there again. Needs no privilege, for the socket is open."""
         try:
-            index = socket.if_nametoindex(self.interface)
             self.socket.bind((self.interface, ETH_P_ALL))
-            self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, _membership(index, PACKET_MR_PROMISC, 0, b""))
+            be_promiscuous(self.socket, self.interface)
         except OSError:
             return False
         return True
@@ -213,7 +215,13 @@ class Ring:
         return max((head[6], index) for index, head in enumerate(heads))[1]  # the one that the kernel has opened last
 
 
-def attach(sock: socket.socket, program: Iterable[tuple[int, int, int, int]]) -> None:
+def be_promiscuous(sock: socket.socket, interface: str) -> None:
+    """Frames for anybody, as a mirror port gives them; for as long as the socket lives (packet(7))."""
+    index = socket.if_nametoindex(interface)
+    sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, _membership(index, PACKET_MR_PROMISC, 0, b""))
+
+
+def attach(sock: socket.socket, program: Iterable[Instruction]) -> None:
     """Give the kernel a filter in classic BPF for this socket."""
     instructions = list(program)
     code = b"".join(Struct("=HBBI").pack(*instruction) for instruction in instructions)
@@ -221,13 +229,15 @@ def attach(sock: socket.socket, program: Iterable[tuple[int, int, int, int]]) ->
     sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, Struct("@HP").pack(len(instructions), ctypes.addressof(held)))
 
 
-def with_hardware_time(sock: socket.socket) -> None:
-    """Ask for the adapter's own time stamps, where it makes any; else the kernel's stay."""
-    sock.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE)
-
-
-def _link_of(sock: socket.socket, interface: str) -> int:
-    kind = sock.getsockname()[3]
-    if kind not in ETHERNET_LINKS:
+def link_of(interface: str) -> int:
+    """The LINKTYPE of an interface's frames; raises `RingError` for one that is not there, or cannot be read."""
+    name = interface.encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        try:
+            answer = fcntl.ioctl(asker, SIOCGIFHWADDR, name[:15].ljust(40, b"\0"))
+        except OSError:
+            raise RingError(f"{interface}: there is no such interface") from None
+    (kind,) = Struct("=H").unpack_from(answer, 16)
+    if kind not in LINKS:
         raise RingError(f"{interface}: interfaces of hardware type {kind} cannot be read; Ethernet, loopback, tun can")
-    return ETHERNET_LINKS[kind]
+    return LINKS[kind]
