@@ -19,8 +19,11 @@ def say(text: str) -> None:
     print(f"joinwatch: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def capture_and_tree(settings: Settings, config: Path) -> int:
-    """The whole tree: rings opened, privileges dropped, branches grown. Raises `RingError`."""
+def capture_and_tree(settings: Settings, config: Path, decoder: Sequence[str] | None = None) -> int:
+    """The whole tree: rings opened, privileges dropped, branches grown. Raises `RingError`.
+
+    `decoder` is another program than our own to decode; it gets the same two words.
+    """
     from monitor.daemon.capture import Capture
     from monitor.daemon.tree import Branch, command_of, grow
 
@@ -44,7 +47,7 @@ def capture_and_tree(settings: Settings, config: Path) -> int:
     say(f"capturing on {', '.join(settings.capture.interfaces)}")
     branches = [
         Branch("serve", command_of("serve", str(config))),
-        Branch("decode", command_of("decode", capture_at, events_at)),
+        Branch("decode", [*(decoder or command_of("decode")), capture_at, events_at]),
     ]
     grow(capture, branches, say)
     return 0

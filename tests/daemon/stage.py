@@ -172,6 +172,7 @@ class Daemon:
         self.port = free_port()
         self.config = folder / "joinwatch.toml"
         self.log = folder / "log"
+        self.command = [sys.executable, "-m", "monitor", "watch", "--config", str(self.config)]
         self._process: subprocess.Popen[bytes] | None = None
         capture = {"interfaces": list(interfaces), "ring_mebibytes": 8} | more.pop("capture", {})
         serve = {"listen": f"127.0.0.1:{self.port}"} | more.pop("serve", {})
@@ -185,7 +186,7 @@ class Daemon:
         """Start it; by default until it captures and correlates."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "watch", "--config", str(self.config)],
+                self.command,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
