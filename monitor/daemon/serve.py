@@ -126,35 +126,34 @@ class Serve:
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
-        if said.number and not self._remember(decoder, said):
-            return
-        for record in self.correlator.advance(said.now):
-            self._tell(record)
+        if said.number:
+            self._waiting.setdefault(decoder, deque()).append(said)
+        self._remember(decoder)
+        if not self._waiting.get(decoder):  # else time would overtake what waits
+            for record in self.correlator.advance(said.now):
+                self._tell(record)
         if said.counts is not None:
             self._counts[said.decoder] = said.counts
         if said.traffic is not None:
             self.traffic = said.traffic
             self.metrics.write(Summary(at=self.correlator.now, captures=(), counts=self.counts))
 
-    def _remember(self, decoder: Channel[FromDecode], said: Said) -> bool:
-        """Events into memory, then through the stages; those that cannot be kept now wait, and so does their sender."""
-        waiting = self._waiting.setdefault(decoder, deque())
-        waiting.append(said)
-        while waiting:
+    def _remember(self, decoder: Channel[FromDecode]) -> None:
+        """Events into memory, then through the stages; what cannot be kept now waits, and so does its sender."""
+        waiting = self._waiting.get(decoder)
+        while waiting and not self.ledger.is_full:
             first = waiting[0]
             try:
                 new = self.memory.add(event for event in first.events if not isinstance(event, Oddity))
             except sqlite3.Error as error:
-                self.trouble = str(error)
-                return False
+                self.trouble = f"memory: {error}"
+                return
             waiting.popleft()
             self._judge(new)
             for oddity in first.events:
                 if isinstance(oddity, Oddity):
                     self._tell(oddity)
             decoder.send(Taken(number=first.number))
-        self.trouble = ""
-        return True
 
     def _judge(self, events: Iterable[SignallingEvent]) -> None:
         for event in events:
@@ -174,8 +173,11 @@ class Serve:
 
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
+        self.trouble = ""
+        for decoder in [decoder for decoder, waiting in self._waiting.items() if waiting]:
+            self._remember(decoder)
         if not self.ledger.flush(durable=self._urgent):
-            self.trouble = self.ledger.trouble
+            self.trouble = f"journal: {self.ledger.trouble}"
             return
         self._urgent = False
         rows = self.sayings.unwritten()
@@ -185,7 +187,7 @@ class Serve:
             self.memory.prune(self.correlator.now, self.correlator.present.values())
         except sqlite3.Error as error:
             self.sayings.unwritten_again(rows)
-            self.trouble = str(error)
+            self.trouble = f"memory: {error}"
 
     def _lists_of(self, expected: Expected) -> Lists:
         named: dict[MeetingRef, set[bytes] | None] = {}
