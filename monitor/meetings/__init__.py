@@ -18,7 +18,9 @@ from monitor.meetings.guests import Guests
 from monitor.meetings.identities import Identities
 from monitor.meetings.legs import Leg
 from monitor.meetings.links import Links
+from monitor.meetings.members import Members
 from monitor.meetings.occurrences import Occurrences
+from monitor.meetings.rosters import Rosters
 from monitor.meetings.strangers import Strangers
 from monitor.meetings.transfers import Transfers
 from monitor.model.calls import (
@@ -65,6 +67,8 @@ class Meetings:
         self._dial_ins = DialIns(self.admissions, policy.rules.admission_seconds * SECOND)
         self._strangers = Strangers()
         self._transfers = Transfers(self._legs, number_text)
+        self._rosters = Rosters(self.admissions, Members(guests, policy.site, policy.rules.admission_seconds * SECOND))
+        self.admissions.adopt = self._rosters.adopt
 
     @property
     def due(self) -> Nanoseconds:
@@ -76,6 +80,7 @@ class Meetings:
         """What was followed, and what had to be forgotten."""
         return {
             **self.admissions.counts,
+            **self._rosters.counts,
             "leaves": self.admissions.presence.left,
             "evicted_legs": self._legs.evicted,
             "evicted_calls": self._strangers.evicted,
@@ -104,7 +109,7 @@ class Meetings:
             case CallForwarded():
                 return self._forwarded(event)
             case RosterSeen():
-                return ()
+                return self._rosters.see(event)
 
     def _offered(self, event: CallOffered) -> Iterable[RosterChange]:
         known = self._legs.get(event.call)
@@ -181,6 +186,7 @@ class Meetings:
         self.admissions.pick_up(leg, event)
         if leg.takes_place_of is not None:
             return self.admissions.take_over(leg, leg.takes_place_of)
+        self._rosters.hear(leg)
         return self.admissions.direct(leg)
 
     def _pressed(self, event: KeyPressed) -> Iterable[RosterChange]:
@@ -195,10 +201,12 @@ class Meetings:
         leg = self._legs.get(event.call)
         return () if leg is None else self.admissions.refuse(leg, event)
 
-    def _ended(self, event: CallEnded) -> Iterable[RosterChange]:
+    def _ended(self, event: CallEnded) -> Iterator[RosterChange]:
         self._strangers.over(event.call)
         leg = self._legs.get(event.call)
-        return () if leg is None else self.admissions.end(leg, event)
+        if leg is not None:
+            yield from self.admissions.end(leg, event)
+        yield from self._rosters.over(event.call, event.at, event.evidence)
 
     def _forwarded(self, event: CallForwarded) -> Iterable[RosterChange]:
         leg = self._legs.get(event.call)
@@ -220,6 +228,7 @@ class Meetings:
         for leg in self._legs:
             if leg.is_rebuilt:
                 yield from self.admissions.late(leg, at)
+        yield from self._rosters.finish(at)
 
     def _aimed(self, call: str) -> Leg | None:
         """The leg of a call that turns out to go to a meeting."""

@@ -22,6 +22,11 @@ REORDERED: Nanoseconds = SECOND
 """An INVITE may stand this much later in a capture than its own answer."""
 
 Say = Callable[[Leg, Nanoseconds], Iterator[RosterChange]]
+Adopt = Callable[[Leg, Participant], Participant | None]
+
+
+def _nobody(_leg: Leg, _participant: Participant) -> None:
+    return None
 
 
 class Admissions:
@@ -33,6 +38,8 @@ class Admissions:
         self.legs = Legs()
         self.timers = Timers()
         self.presence = Presence(guests.occurrences, self.timers, stays)
+        self.adopt: Adopt = _nobody
+        """Asked at each join for somebody whom a roster has told already, and whose call this is."""
         self.now: Nanoseconds = 0
         """The latest time so far: of what is said now."""
         self.counts = dict.fromkeys(("legs", "joins", "attempts", "linked_legs", "replaced_legs"), 0)
@@ -166,10 +173,13 @@ class Admissions:
             return  # by another leg of the same call
         anew = leg.participant is not None
         participant = self.guests.participant_of(leg, meeting, joined_at)
-        leg.participant = party.participant = participant
+        known = None if anew else self.adopt(leg, participant)
+        leg.participant = party.participant = participant = known or participant
         party.admitted = True
         leg.due = 0
         self.legs.move(leg, Stage.INSIDE)
+        if known is not None:
+            return
         self.counts["joins"] += not anew
         yield Joined(at=at, evidence=evidence, participant=participant)
         self.presence.enter(participant, at, evidence)

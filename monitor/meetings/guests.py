@@ -52,6 +52,7 @@ class Guests:
             call=leg.offered.call,
             origin=leg.offered.caller.sent_from,
             by_bridge=leg.by_bridge,
+            partial=all(offered.partial for offered in leg.offers),
             demands_pin=self.occurrences.demands_pin(meeting, occurrence),
             slots=leg.slots,
             facts=(who, *leg.facts),
