@@ -159,6 +159,7 @@ MAX_DEPTH = 16  # envelopes and IP headers in one frame
 
 COUNTS = (
     "datagrams",
+    "datagrams_read_otherwise",
     "datagrams_truncated",
     "duplicates",
     "unknown_links",
@@ -239,14 +240,16 @@ class Wire:
     def finish(self) -> Sequence[Given]:
         """What was still waiting when the last capture ended."""
         self._fragments.finish()
-        return list(self._agents.stream(self._streams.finish()))
+        others = self._others() if self._fragments.others else ()
+        return [*others, *self._agents.stream(self._streams.finish())]
 
     def _tick(self, frame: Frame) -> Sequence[Given]:
         """Packet time has moved on (or back, with another capture): first what that frees, then the frame."""
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
-        freed = list(self._agents.stream(self._streams.advance(frame[:3])))
+        others = self._others() if self._fragments.others else ()
+        freed = [*others, *self._agents.stream(self._streams.advance(frame[:3]))]
         given = self.feed(frame)
         return [*freed, *given] if freed else given
 
@@ -258,6 +261,11 @@ class Wire:
             return self._open(frame)  # which says what is wrong
 
     def _open(self, frame: Frame) -> Sequence[Given]:
+        """The long way, and what fragments make of a packet in another reading."""
+        given = self._opened(frame)
+        return [*given, *self._others()] if self._fragments.others else given
+
+    def _opened(self, frame: Frame) -> Sequence[Given]:
         """The long way: envelope by envelope, each of which may be broken."""
         link = LINKS.get(frame.link)
         if link is None:
@@ -329,6 +337,24 @@ class Wire:
         if conflict:
             out.append(_oddity(frame, "ip", Reason.CONFLICT, "fragments overlap with different bytes"))
         return whole
+
+    def _others(self) -> list[Given]:
+        """Packets whose fragments differ, in their other reading."""
+        others, self._fragments.others = self._fragments.others, []
+        out: list[Given] = []
+        for seen, ip in others:
+            try:
+                if ip.protocol == _UDP:
+                    _, flow, payload, _ = udp_of(ip)
+                    self.counts["datagrams_read_otherwise"] += 1
+                    out += self._agents.datagram(Datagram(*seen, flow, payload, ambiguous=True))
+                elif ip.protocol == _TCP:
+                    segment = segment_of(ip.data, ip.start, ip.end)
+                    out += self._streams.feed(seen, ip.addresses + ip.data[ip.start : ip.start + 4], segment)
+                    self.counts["segments"] -= 1  # The frames were counted.
+            except Malformed:
+                continue  # One of the two readings must be sound, and need not be this one.
+        return out
 
     def _is_copy(self, parts: tuple[bytes | int, ...], at: Nanoseconds) -> bool:
         copy = self._duplicates.have(parts, at)

@@ -7,6 +7,7 @@ from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.oddities import Malformed, Reason
 from monitor.wire.ip import Fragment, IpPacket, whole_of
 from monitor.wire.pieces import Pieces, Seen
+from monitor.wire.rivals import Rivals
 
 LIFE: Nanoseconds = 30 * SECOND  # Linux's; RFC 8200 lets a receiver wait 60 s, RFC 791 15 s.
 MAX_PACKETS = 4096  # incomplete at one time
@@ -51,6 +52,9 @@ class Fragments:
         self._counts = counts
         self._incomplete: dict[bytes, _Incomplete] = {}
         self._weight = 0
+        self._rivals = Rivals()
+        self.others: list[tuple[Seen, IpPacket]] = []
+        """Packets that can be put together otherwise, until somebody takes them."""
 
     def feed(self, seen: Seen, ip: IpPacket, part: Fragment) -> tuple[IpPacket | None, bool]:
         """The whole packet, if this part completes it; and whether the part contradicts an earlier one."""
@@ -68,7 +72,10 @@ class Fragments:
             self._forget(part.packet)
             self._counts["fragmented_packets"] += 1
             self._counts["fragments_joined"] += held.count - 1
-            return whole_of(ip, held.protocol, b"".join([piece.content for piece in held.pieces])), conflict
+            content = b"".join([piece.content for piece in held.pieces])
+            self.others += self._rivals.take(seen, ip, part, content, conflict)
+            return whole_of(ip, held.protocol, content), conflict
+        self.others += self._rivals.take(seen, ip, part, None, conflict)
         if len(held.pieces) > MAX_PIECES:
             self._lose(part.packet, "fragments_evicted")
         while self._weight > MAX_WEIGHT or len(self._incomplete) > MAX_PACKETS:
@@ -77,6 +84,7 @@ class Fragments:
 
     def advance(self, at: Nanoseconds) -> None:
         """Forgets what has waited too long. The table is in the order of arrival."""
+        self.others += self._rivals.advance(at)
         while self._incomplete:
             oldest = next(iter(self._incomplete))
             if abs(at - self._incomplete[oldest].since) < LIFE:
@@ -85,6 +93,7 @@ class Fragments:
 
     def finish(self) -> None:
         """Nothing more will come."""
+        self.others += self._rivals.finish()
         for packet in list(self._incomplete):
             self._lose(packet, "fragments_expired")
 

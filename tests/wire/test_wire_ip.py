@@ -162,14 +162,16 @@ def fragment(
     return frame(ethernet(ipv4(content, offset=offset, more=more, identification=identification)), number, at)
 
 
-def test_the_first_content_wins_and_the_other_is_an_oddity() -> None:
+def test_where_contents_differ_both_readings_are_given() -> None:
     head, tail = udp(b"A" * 16 + b"B" * 8)[:16], b"A" * 8 + b"B" * 8
     frames = [fragment(head, 0, True, 1), fragment(b"X" * 16 + b"B" * 8, 8, False, 2)]
-    oddity, packet = given(Wire(), frames)
+    oddity, first, last = given(Wire(), frames)
     assert isinstance(oddity, Oddity)
     assert (oddity.protocol, oddity.reason, oddity.evidence.frame) == ("ip", Reason.CONFLICT, 2)
-    assert isinstance(packet, Datagram)
-    assert packet.payload == head[8:] + b"X" * 8 + tail[8:]
+    assert isinstance(first, Datagram)
+    assert (first.payload, first.ambiguous) == (head[8:] + b"X" * 8 + tail[8:], False)
+    assert isinstance(last, Datagram)
+    assert (last.payload, last.ambiguous) == (b"X" * 16 + tail[8:], True)
 
 
 def test_an_overlap_with_the_same_bytes_is_none() -> None:
