@@ -16,16 +16,16 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from monitor.meetings.acquaintances import Acquaintances
 from monitor.meetings.admissions import Admissions
 from monitor.meetings.conferences import Conference, Seat, connected
-from monitor.meetings.identities import ANONYMOUS
 from monitor.meetings.legs import Leg, Stage
 from monitor.meetings.members import Members
 from monitor.meetings.transfers import far_ends
 from monitor.model.calls import RosterSeen, RosterState, RosterUser
 from monitor.model.evidence import MINUTE, SECOND, Evidence, Nanoseconds
 from monitor.model.meetings import MeetingRef
-from monitor.model.roster import Joined, Participant, RosterChange, Trust
+from monitor.model.roster import Joined, Participant, RosterChange
 
 MAX_CONFERENCES = 4096
 """Conferences of all sources; the one that was silent longest is forgotten first."""
@@ -41,14 +41,6 @@ MAX_SUBSCRIPTIONS = 16_384
 
 MAX_FOCUSES = 4096
 """URIs of conferences that were learned from answers."""
-
-MAX_NAMES = 8192
-"""Names under which callers are found who are not in yet."""
-
-MAX_PER_NAME = 8
-
-MAX_NAMELESS = 64
-"""Anonymous participants of one meeting who are looked at."""
 
 PATIENCE: Nanoseconds = 3 * SECOND
 """So long their own call may come after the roster, or be read after it."""
@@ -68,6 +60,7 @@ class Rosters:
     def __init__(self, admissions: Admissions, members: Members) -> None:
         self.admissions = admissions
         self.members = members
+        self.people = Acquaintances(admissions)
         self._present = admissions.presence.roster.get
         self.counts = dict.fromkeys(
             ("roster_joins", "roster_matches", "rosters_unplaced", "roster_users_unnamed", "roster_users_refused",
@@ -77,27 +70,12 @@ class Rosters:
         self._focuses: OrderedDict[str, MeetingRef] = OrderedDict()
         self._made: dict[str, Seat] = {}
         """Participants who were made here, by id, and whose call was not seen so far."""
-        self._callers: OrderedDict[str, dict[str, Leg]] = OrderedDict()
-        """Who has been answered and is not in yet, by subject."""
-        self._nameless: OrderedDict[tuple[str, str], dict[str, None]] = OrderedDict()
-        """Ids of participants without identity, by meeting: the only ones whom no name finds."""
+        self._called: dict[str, Seat] = {}
+        """The same by their Call-ID, where the bridge tells it."""
         self._subscribed: OrderedDict[str, Conference] = OrderedDict()
         """By the Call-ID of each subscription, the latest first to be kept."""
 
     # ── what calls show ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def hear(self, leg: Leg) -> None:
-        """A call to a meeting, or to the voice of a bridge, was answered."""
-        if leg.participant is not None or leg.answered is None:
-            return
-        subject = self.admissions.guests.identity_of(leg)[0].subject
-        legs = self._callers.setdefault(subject, {})
-        legs[leg.name] = leg
-        self._callers.move_to_end(subject)
-        if len(legs) > MAX_PER_NAME:
-            del legs[next(iter(legs))]
-        if len(self._callers) > MAX_NAMES:
-            self._callers.popitem(last=False)
 
     def adopt(self, leg: Leg, participant: Participant) -> Participant | None:
         """Somebody is admitted by a call: the one of a roster whose call this is, if there is one."""
@@ -106,16 +84,14 @@ class Rosters:
             self._focuses[answered.contact] = participant.meeting
             if len(self._focuses) > MAX_FOCUSES:
                 self._focuses.popitem(last=False)
-        if self._made:
-            for known in self._like(participant):
-                seat = self._made.get(known.id)
-                # Who calls after they were told to be in is there twice.
-                if seat is not None and (leg.offered.partial or leg.offered.at <= seat.at + PATIENCE):
-                    del self._made[known.id]
-                    self.counts["roster_matches"] += 1
-                    return known
-        if participant.identity.trust is Trust.NONE:
-            self._note_nameless(participant)
+        for known in (*self._awaiting(leg.offered.call), *(self.people.like(participant) if self._made else ())):
+            seat = self._made.get(known.id)
+            # Who calls after they were told to be in is there twice.
+            if seat is not None and (leg.offered.partial or leg.offered.at <= seat.at + PATIENCE):
+                del self._made[known.id]
+                self.counts["roster_matches"] += 1
+                return known
+        self.people.meet(participant)
         return None
 
     def over(self, call: str, at: Nanoseconds, evidence: Evidence) -> Iterator[RosterChange]:
@@ -239,6 +215,7 @@ class Rosters:
             seat.missing_since = event.at
         elif event.at - seat.missing_since >= BACK:
             conference.matched.discard(seat.participant.id)
+            self._unmake(seat, seat.participant.id)
             conference.arrivals += 1
             guest = replace(seat.guest, id=f"{seat.guest.id}-{conference.arrivals}", joined_at=event.at, partial=True)
             seat.restart(guest, event)
@@ -266,7 +243,7 @@ class Rosters:
                 yield from self.admissions.join(leg, conference.meeting, max(seat.at, at_answer), at, seat.evidence)
                 if leg.participant is None:  # The call alone does not say who it is, but the bridge does.
                     yield from self._tell(conference, seat, at)
-                    del self._made[seat.guest.id]
+                    self._unmake(seat, seat.guest.id)
                     leg.participant = leg.party.participant = seat.guest
                     self.admissions.legs.move(leg, Stage.INSIDE)
                 else:
@@ -287,48 +264,32 @@ class Rosters:
         self.admissions.counts["joins"] += 1
         yield Joined(at=max(at, self.admissions.now), evidence=seat.evidence, participant=guest)
         self.admissions.presence.enter(guest, at, seat.evidence)
-        if guest.identity.trust is Trust.NONE:
-            self._note_nameless(guest)
+        self.people.meet(guest)
 
     def _match(self, conference: Conference, seat: Seat, known: Participant, *, is_made: bool = False) -> None:
         seat.participant, seat.is_ours = known, is_made
         conference.matched.add(known.id)
         if is_made:
             self._made[known.id] = seat
+            self._called |= dict.fromkeys(seat.calls, seat)
         else:
             self.counts["roster_matches"] += 1
+
+    def _awaiting(self, call: str) -> Iterable[Participant]:
+        """The one of a roster that says so."""
+        seat = self._called.get(call)
+        return (seat.guest,) if seat is not None and self._present(seat.guest.id) is not None else ()
 
     # ── who is known ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _recognised(self, conference: Conference, seat: Seat) -> Participant | None:
         """Who of those that are in this user is; each of them is one user only."""
-        for call in seat.calls:
-            leg = self.admissions.legs.get(call)
-            known = leg.party.participant if leg is not None else None
-            if known is not None and self._present(known.id):
-                return known
-        return next((known for known in self._like(seat.guest) if known.id not in conference.matched), None)
-
-    def _like(self, guest: Participant) -> Iterator[Participant]:
-        """Those in the same meeting, under any of its names, who have the same name, or like this one none."""
-        refs = dict.fromkeys((guest.meeting, *(guest.occurrence.refs if guest.occurrence else ())))
-        for ref in refs:
-            if guest.identity.trust is Trust.NONE:
-                nameless = self._nameless.get((ref.platform, ref.key), {})
-                yield from filter(None, map(self._present, list(nameless)))
-            else:
-                yield from self.admissions.presence.roster.twins_of(replace(guest, meeting=ref))
+        people = self.people
+        like = (known for known in people.like(seat.guest) if known.id not in conference.matched)
+        return people.by_call(seat.calls) or next(like, None)
 
     def _caller(self, conference: Conference, seat: Seat) -> Leg | None:
-        """A call that was answered, is not in, and is this user's."""
-        legs = self.admissions.legs
-        named = (leg for call in seat.calls if (leg := legs.get(call)) is not None)
-        subject = seat.guest.identity.subject if seat.guest.identity.trust is not Trust.NONE else ANONYMOUS
-        for leg in (*named, *self._callers.get(subject, {}).values()):
-            elsewhere = leg.meeting is not None and leg.meeting != conference.meeting
-            if leg in legs and leg.participant is None and leg.answered is not None and not elsewhere:
-                return leg
-        return None
+        return self.people.caller(seat.guest, seat.calls, conference.meeting)
 
     def _may_enter(self, conference: Conference, leg: Leg, at: Nanoseconds) -> bool:
         """Whether the bridge's word lets this call in: it goes there, and no keys of it are to be waited for."""
@@ -336,17 +297,6 @@ class Rosters:
         if answered is None or leg.keys_at or not (conference.is_trusted or conference.source in far_ends(leg)):
             return False
         return leg.offered.partial or at - answered.at >= self.members.patience
-
-    def _note_nameless(self, participant: Participant) -> None:
-        """For rosters that tell of somebody anonymous, who may be this one."""
-        place = (participant.meeting.platform, participant.meeting.key)
-        known = self._nameless.setdefault(place, {})
-        known[participant.id] = None
-        self._nameless.move_to_end(place)
-        if len(known) > MAX_NAMELESS:
-            del known[next((name for name in known if self._present(name) is None), next(iter(known)))]
-        if len(self._nameless) > MAX_CONFERENCES:
-            self._nameless.popitem(last=False)
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -361,7 +311,7 @@ class Rosters:
             return
         name = seat.participant.id
         conference.matched.discard(name)
-        self._made.pop(name, None)
+        self._unmake(seat, name)
         who = self._present(name)
         if seat.is_ours and who is not None:
             yield self.admissions.presence.leave(who, at, max(at, self.admissions.now), evidence)
@@ -404,8 +354,15 @@ class Rosters:
         del self._conferences[conference.key]
         self._seats -= len(conference.seats)
         for seat in conference.seats.values():
-            if seat.participant is not None and self._made.pop(seat.participant.id, None) is not None:
+            if seat.participant is not None and self._unmake(seat, seat.participant.id):
                 self.admissions.presence.forget(seat.participant)
+
+    def _unmake(self, seat: Seat, name: str) -> bool:
+        """Nobody's call is waited for any more; whether it was."""
+        for call in seat.calls:
+            if self._called.get(call) is seat:
+                del self._called[call]
+        return self._made.pop(name, None) is not None
 
 
 def name_of(user: RosterUser) -> str:
