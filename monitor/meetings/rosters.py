@@ -84,7 +84,10 @@ class Rosters:
             self._focuses[answered.contact] = participant.meeting
             if len(self._focuses) > MAX_FOCUSES:
                 self._focuses.popitem(last=False)
-        for known in (*self._awaiting(leg.offered.call), *(self.people.like(participant) if self._made else ())):
+        candidates: list[Participant] = [*self._awaiting(leg.offered.call)]
+        if self._made:
+            candidates += self.people.like(participant)
+        for known in candidates:
             seat = self._made.get(known.id)
             # Who calls after they were told to be in is there twice.
             if seat is not None and (leg.offered.partial or leg.offered.at <= seat.at + PATIENCE):

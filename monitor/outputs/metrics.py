@@ -335,6 +335,12 @@ class Metrics:
     def _of_us(self) -> Iterator["Metric"]:
         tables = [("alerts",), ("participants",)]
         yield _counter("metrics_evictions", "Entries that a full table here forgot.", ("table",), tables, self._evicted)
+        names = [(name,) for name in BOUNDS]
+        own = {"known_alerts": len(self._known), "known_participants": len(self._present)}
+        sizes: dict[Series, float] = {(name,): size for name, size in (*self._sizes().items(), *own.items())}
+        yield _gauge("table_entries", "Entries, or bytes, in a table.", ("table",), names, sizes)
+        limits: dict[Series, float] = {(name,): getattr(self._limits, name) for name in BOUNDS}
+        yield _gauge("table_limit", "The most that a table holds.", ("table",), names, limits)
         yield _gauge(
             "config_last_reload_successful",
             "1 when the configuration in use is the newest.",

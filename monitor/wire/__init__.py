@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
 from monitor.wire import agents, duplicates, fragments, hep, streams
@@ -169,6 +170,7 @@ COUNTS = (
     "malformed_frames",
     "segments_empty",
     *sorted(set(COUNTED.values())),
+    *duplicates.COUNTS,
     *fragments.COUNTS,
     *streams.COUNTS,
     *agents.COUNTS,
@@ -198,15 +200,25 @@ class Wire:
     """Everything between a frame and the bytes that one endpoint sent to another."""
 
     def __init__(
-        self, hep_senders: Sequence[str] | None = None, hep_key: Key | None = None, widen: Widen | None = None
+        self,
+        hep_senders: Sequence[str] | None = None,
+        hep_key: Key | None = None,
+        widen: Widen | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """`hep_senders` may report what they saw, and without it everybody; `widen` asks the packet filter for more."""
+        limits = limits or Limits()
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
-        self._duplicates = Duplicates()
-        self._fragments = Fragments(self.counts)
-        self._streams = Streams(self.counts)
+        self._duplicates = Duplicates(self.counts, limits.recent_packets)
+        self._fragments = Fragments(self.counts, limits)
+        self._streams = Streams(self.counts, limits)
         self._agents = Agents(self.counts, hep_senders, hep_key, widen)
         self._ticked: Nanoseconds = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {"recent_packets": len(self._duplicates), **self._fragments.sizes, **self._streams.sizes}
 
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from monitor.model.accounts import FRAME_CLASSES, Accounts
 from monitor.model.alerts import Severity
 from monitor.model.evidence import MINUTE
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Verdict
 from monitor.model.summary import CaptureReport, Summary
 from monitor.outputs.books import CLASSES, ENVELOPES
 from monitor.outputs.calls import AT_ONCE, MAX_CALLS, CallList
 from monitor.outputs.records import Record
-from monitor.outputs.terminal import MAX_PARTICIPANTS, Terminal
+from monitor.outputs.terminal import Terminal
 from monitor.outputs.words import clock, lasted, many, zone_of
 from monitor.wire import COUNTED
 from tests.outputs.outputs_samples import (

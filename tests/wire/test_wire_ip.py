@@ -8,9 +8,10 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from monitor.model.evidence import SECOND
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Datagram, Frame
-from monitor.wire import Wire, fragments
+from monitor.wire import Wire
 from tests.wire.packets import (
     A6,
     B6,
@@ -228,7 +229,7 @@ def test_the_end_counts_what_never_became_whole() -> None:
 
 def test_incomplete_packets_are_bounded() -> None:
     wire = Wire()
-    many = fragments.MAX_PACKETS + 10
+    many = Limits().fragments + 10
     assert given(wire, (fragment(bytes(8), 8, True, n, identification=n) for n in range(many)), finish=False) == []
     assert wire.counts["fragments_evicted"] == 10
 
@@ -236,7 +237,7 @@ def test_incomplete_packets_are_bounded() -> None:
 def test_the_bytes_of_incomplete_packets_are_bounded() -> None:
     wire = Wire()
     content = bytes(60_000)
-    many = fragments.MAX_WEIGHT // len(content) + 10
+    many = Limits().fragment_bytes // len(content) + 10
     given(wire, (fragment(content, 8, True, n, identification=n) for n in range(many)), finish=False)
     assert wire.counts["fragments_evicted"] == 10
 
