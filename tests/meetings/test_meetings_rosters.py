@@ -205,6 +205,13 @@ def test_the_call_that_is_seen_later_is_theirs(scene: Scene) -> None:
     assert told(scene) == [("Joined", OUTSIDER), ("Left", OUTSIDER)]
 
 
+def test_the_call_that_the_bridge_names_is_theirs_whatever_it_claims(scene: Scene) -> None:
+    roster(scene, TEN, user(OUTSIDER, call="leg"))
+    partial_call(scene, TEN + 5 * MINUTE, "leg", "sip:extension7@pbx.example")
+    scene.end(TEN + 7 * MINUTE, "leg")
+    assert told(scene) == [("Joined", OUTSIDER), ("Left", OUTSIDER)]
+
+
 def test_a_new_call_of_somebody_listed_is_a_second_leg(scene: Scene) -> None:
     roster(scene, TEN, user(OUTSIDER))
     scene.direct(TEN + 5 * MINUTE, "leg", asserted="sip:+31205550177@example.net")
