@@ -45,7 +45,7 @@ from monitor.wire.link import cooked, cooked2, ethernet, loopback, raw, raw_ipv4
 from monitor.wire.macsec import macsec
 from monitor.wire.mpls import mpls
 from monitor.wire.nsh import nsh
-from monitor.wire.ppp import directed, hdlc, ppp, pppoe, serial
+from monitor.wire.ppp import hdlc, ppp, pppd, pppoe, serial
 from monitor.wire.streams import Streams
 from monitor.wire.tcp import segment_of
 from monitor.wire.tzsp import tzsp
@@ -68,8 +68,7 @@ LINKS: dict[int, Envelope] = {
     108: loopback,
     113: cooked,
     127: radiotap,
-    166: directed,
-    204: directed,
+    166: pppd,
     228: raw_ipv4,
     229: raw_ipv6,
     276: cooked2,
@@ -122,7 +121,6 @@ COUNTED: dict[Envelope, str] = {
     backbone: "in_mac_in_mac",
     cooked: "in_linux_cooked",
     cooked2: "in_linux_cooked",
-    directed: "in_ppp",
     erspan: "in_erspan",
     erspan_i: "in_erspan",
     extender: "in_8021br",
@@ -139,6 +137,7 @@ COUNTED: dict[Envelope, str] = {
     mpls: "in_mpls",
     nsh: "in_nsh",
     ppp: "in_ppp",
+    pppd: "in_ppp",
     pppoe: "in_pppoe",
     qinq: "in_qinq",
     radiotap: "in_wifi",
@@ -355,6 +354,10 @@ class Wire:
         others, self._fragments.others = self._fragments.others, []
         out: list[Given] = []
         for seen, ip in others:
+            at, capture, number = seen
+            out.append(
+                _oddity(Frame(at, capture, number, 0, b"", 0), "ip", Reason.CONFLICT, "fragments make two packets")
+            )
             try:
                 if ip.protocol == _UDP:
                     _, flow, payload, _ = udp_of(ip)
