@@ -1,4 +1,4 @@
-"""A workload's packets once more, each inside a mirror's tunnel: the same frames, at the same times, 50 bytes longer."""
+"""A workload's packets once more, each inside a mirror's tunnel: the same frames at the same times, 50 bytes longer."""
 
 from collections.abc import Callable
 from pathlib import Path

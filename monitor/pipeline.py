@@ -14,6 +14,7 @@ import msgspec
 from monitor.decoders import ASKS, Decoders
 from monitor.detections import Detections
 from monitor.meetings import Meetings
+from monitor.model.accounts import accounts_of, envelopes_of, losses_of
 from monitor.model.alerts import Alert, Coverage
 from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent, SignallingEvent
@@ -177,7 +178,8 @@ class Signals:
     def __init__(self, source: Source, expected: Expected, *, every_call: bool = False) -> None:
         calendar = expected.calendar
         self.source = source
-        self.wire = Wire(hep_senders=expected.policy.site.hep_senders, widen=source.widen)
+        limits = expected.policy.limits
+        self.wire = Wire(hep_senders=expected.policy.site.hep_senders, widen=source.widen, limits=limits)
         self.platforms = Platforms(
             expected.policy,
             number_text=expected.number_text,
@@ -185,7 +187,7 @@ class Signals:
             knows=lambda meeting: bool(calendar.series_of(meeting)),
             access_numbers=expected.access_numbers,
         )
-        self.decoders = Decoders(source.widen, None if every_call else self.platforms.heeds)
+        self.decoders = Decoders(source.widen, None if every_call else self.platforms.heeds, limits)
         self._packets_of, self._events_in = self.wire.feed, self.decoders.feed
         self.now: Nanoseconds = 0
         """The latest packet time so far."""
@@ -216,6 +218,11 @@ class Signals:
             else:
                 yield from self.platforms.place(event)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {**self.wire.sizes, **self.decoders.sizes, **self.platforms.sizes}
+
     def coverage(self) -> Coverage:
         """How well signalling could be seen so far: partial as soon as any of it is known to be missing."""
         wire = self.wire.counts
@@ -224,17 +231,21 @@ class Signals:
     def summary(self, **counts: int) -> Summary:
         """What was read and what was not."""
         reports = tuple(self.source.reports)
+        counts = {
+            "frames": sum(report.frames for report in reports),
+            "wanted": sum(report.wanted for report in reports),
+            **self.wire.counts,
+            **self.decoders.counts,
+            **self.platforms.counts,
+            **counts,
+        }
         return Summary(
             at=self.now,
             captures=reports,
-            counts={
-                "frames": sum(report.frames for report in reports),
-                "wanted": sum(report.wanted for report in reports),
-                **self.wire.counts,
-                **self.decoders.counts,
-                **self.platforms.counts,
-                **counts,
-            },
+            counts=counts,
+            accounts=accounts_of(reports, counts),
+            losses=losses_of(reports, counts),
+            envelopes=envelopes_of(counts),
         )
 
 
@@ -277,6 +288,7 @@ class Replay:
             expected.policy,
             expected.number_text,
             refs_of=self.signals.platforms.refs_of,
+            lossy=lambda: self.signals.decoders.losses.are_felt,
         )
         self.detections = Detections(expected.policy, coverage=self.signals.coverage)
         self.outputs = outputs
@@ -312,6 +324,10 @@ class Replay:
     def summary(self) -> Summary:
         """What was read and found so far; every count is there from the start."""
         return self.signals.summary(**self.meetings.counts, **self.detections.counts)
+
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`: cheap enough for every scrape."""
+        return {**self.signals.sizes, **self.meetings.sizes, **self.detections.sizes}
 
     def _judge(self, changes: Iterable[RosterChange]) -> None:
         for change in changes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.cli import ALERTED, DAMAGED, DONE, INTERRUPTED
 from monitor.cli.speech import say
 from monitor.model.alerts import Alert, Severity
+from monitor.model.limits import Limits
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import Summary
 from monitor.outputs.progress import Progress
@@ -19,6 +20,7 @@ from monitor.pipeline import Captured, Decode, Expected, Output, Record, Replay,
 
 if TYPE_CHECKING:
     from monitor.outputs.metrics import Metrics
+    from monitor.outputs.terminal import Terminal
 
 STANDARD_INPUT = "-"
 
@@ -95,11 +97,14 @@ def replay(
     worst = Worst()
     people = sys.stderr if options.json == "-" else sys.stdout
     more = explain_options(captures, policy)
-    page = Terminal(people, timezone=expected.policy.timezone, journal=options.json, explain_options=more)
+    limits = expected.policy.limits
+    page = Terminal(
+        people, timezone=expected.policy.timezone, journal=options.json, explain_options=more, limits=limits
+    )
     outputs: list[Output] = [worst, page]
     with ExitStack() as closing:
         pipeline = Replay(source, expected, outputs)
-        metrics = metrics_of(pipeline) if listen or options.metrics_textfile else None
+        metrics = metrics_of(pipeline, page, limits) if listen or options.metrics_textfile else None
         if metrics is not None:
             outputs.append(metrics)
         if metrics is not None and listen is not None:
@@ -177,13 +182,19 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def metrics_of(pipeline: Replay) -> "Metrics":
+def metrics_of(pipeline: Replay, page: "Terminal", limits: Limits) -> "Metrics":
     """Metrics with every series that this pipeline can ever count."""
     from monitor.detections import rule_infos
     from monitor.outputs.metrics import Metrics
     from monitor.platforms import known_platforms
 
-    return Metrics(rules=rule_infos(), platforms=known_platforms(), counts=pipeline.summary().counts)
+    return Metrics(
+        rules=rule_infos(),
+        platforms=known_platforms(),
+        counts=pipeline.summary().counts,
+        limits=limits,
+        sizes=lambda: {**pipeline.sizes(), **page.sizes},
+    )
 
 
 def wait_for_interruption() -> None:

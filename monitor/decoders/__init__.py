@@ -15,13 +15,11 @@ from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_aside import Heeds
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData, StreamEnd, StreamGap
 
 ASKS: Final[tuple[Ask, ...]] = (sip.ASK, rtp_events.ASK)
 """What the packet filter must let through."""
-
-MAX_STREAMS = 16_384
-"""Directions of TCP connections that are followed; the one that was silent longest is forgotten first."""
 
 MAX_HEAD = 512
 """Bytes of a stream's beginning that are kept until some decoder knows it."""
@@ -29,28 +27,36 @@ MAX_HEAD = 512
 __all__ = ["ASKS", "Decoded", "Decoders"]
 
 
-def decoders_of(widen: Widen | None, heeds: Heeds | None = None, losses: Losses | None = None) -> tuple[Decoder, ...]:
+def decoders_of(
+    widen: Widen | None, heeds: Heeds | None = None, losses: Losses | None = None, limits: Limits | None = None
+) -> tuple[Decoder, ...]:
     """One decoder for each protocol, most frequent first."""
-    addresses, losses = MediaAddresses(), losses or Losses()
-    calls = sip.Sip(addresses, widen, heeds, losses)
+    limits, losses = limits or Limits(), losses or Losses()
+    addresses = MediaAddresses(limits.media_addresses)
+    calls = sip.Sip(addresses, widen, heeds, losses, limits)
     return (calls, rtp_events.RtpEvents(addresses, calls.wake_at, losses))
 
 
 class Decoders:
     """Gives each packet to the decoder of its protocol, by content and never by port alone."""
 
-    def __init__(self, widen: Widen | None = None, heeds: Heeds | None = None) -> None:
+    def __init__(self, widen: Widen | None = None, heeds: Heeds | None = None, limits: Limits | None = None) -> None:
         """`widen` asks the packet filter for more; `heeds` says which calls matter, and without it all do."""
         self.losses = Losses()
-        self._decoders = decoders_of(widen, heeds, self.losses)
+        self._limits = limits or Limits()
+        self._decoders = decoders_of(widen, heeds, self.losses, self._limits)
         self._readers = tuple(decoder.datagram for decoder in self._decoders)
         """Of datagrams; found once, for they are asked for every packet."""
         self._streams: OrderedDict[Flow, Stream | bytes] = OrderedDict()
-        """A reader, or the first bytes of a stream that nobody knows yet."""
+        """A reader, or the first bytes of a stream that nobody knows yet; the one longest silent first."""
+        self._held: OrderedDict[Flow, int] = OrderedDict()
+        """Bytes of messages that are not whole, the one longest so first."""
+        self._held_bytes = 0
         self._next: Nanoseconds = 0
         self._own = {
             "conversations": 0,
             "conversations_evicted": 0,
+            "conversation_bytes_evicted": 0,
             "datagrams_unknown": 0,
             "segments_known": 0,
             "segments_unknown": 0,
@@ -63,6 +69,14 @@ class Decoders:
         for decoder in self._decoders:
             merged |= decoder.counts
         return merged
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        sizes = {"conversations": len(self._streams), "conversation_bytes": self._held_bytes}
+        for decoder in self._decoders:
+            sizes |= decoder.sizes
+        return sizes
 
     def feed(self, packet: Packet) -> Iterable[Decoded]:
         """What this packet has to say."""
@@ -82,6 +96,8 @@ class Decoders:
     def finish(self) -> Iterable[Decoded]:
         """There are no more packets. Calls that go on then have not ended, so nothing is said of them."""
         self._streams.clear()
+        self._held.clear()
+        self._held_bytes = 0
         return NOTHING
 
     def _stream(self, packet: StreamData | StreamGap | StreamEnd) -> Iterable[Decoded]:
@@ -89,15 +105,17 @@ class Decoders:
             return self._stream_data(packet)
         stream = self._streams.get(packet.flow)
         if isinstance(packet, StreamEnd):
-            self._streams.pop(packet.flow, None)
+            self._drop(packet.flow)
             unknown = stream is None or isinstance(stream, bytes)
             self._own["segments_unknown" if unknown else "segments_known"] += packet.segments
             return NOTHING if stream is None or isinstance(stream, bytes) else stream.close(packet)
         if stream is None or isinstance(stream, bytes):
             # What was unknown before a gap may be known behind it.
-            self._streams.pop(packet.flow, None)
+            self._drop(packet.flow)
             return NOTHING
-        return stream.gap(packet)
+        said = stream.gap(packet)
+        self._hold(packet.flow, stream.held)
+        return said
 
     def _advance(self, at: Nanoseconds) -> Iterator[Decoded]:
         self._next = at + SECOND
@@ -109,7 +127,9 @@ class Decoders:
         if stream is None or isinstance(stream, bytes):
             return self._probe(packet, stream or b"")
         self._streams.move_to_end(packet.flow)
-        return stream.feed(packet)
+        said = stream.feed(packet)
+        self._hold(packet.flow, stream.held)
+        return said
 
     def _probe(self, packet: StreamData, before: bytes) -> Iterable[Decoded]:
         """Finds a reader for a stream by its first bytes; a stream that nobody knows is tried anew with each packet,
@@ -123,18 +143,38 @@ class Decoders:
                 stream = decoder.stream(whole)
                 if stream is not None:
                     self._remember(packet.flow, stream)
-                    return stream.feed(whole)
+                    said = stream.feed(whole)
+                    self._hold(packet.flow, stream.held)
+                    return said
             unsure = unsure or verdict is UNSURE
         if unsure and len(whole.payload) < MAX_HEAD:
             self._remember(packet.flow, whole.payload)
         else:
-            self._streams.pop(packet.flow, None)
+            self._drop(packet.flow)
         return NOTHING
 
     def _remember(self, flow: Flow, stream: Stream | bytes) -> None:
         if not isinstance(stream, bytes):
             self._own["conversations"] += 1
-        if flow not in self._streams and len(self._streams) >= MAX_STREAMS:
-            self._streams.popitem(last=False)
+        if flow not in self._streams and len(self._streams) >= self._limits.conversations:
+            self._drop(next(iter(self._streams)))
             self._own["conversations_evicted"] += 1
         self._streams[flow] = stream
+
+    def _hold(self, flow: Flow, held: int) -> None:
+        """Keeps the books of what is not whole; when it is too much, forgets what has been so longest."""
+        before = self._held.get(flow, 0)
+        if held == before:
+            return
+        self._held_bytes += held - before
+        if not held:
+            del self._held[flow]
+            return
+        self._held[flow] = held
+        while self._held_bytes > self._limits.conversation_bytes:
+            self._drop(next(iter(self._held)))
+            self._own["conversation_bytes_evicted"] += 1
+
+    def _drop(self, flow: Flow) -> None:
+        self._streams.pop(flow, None)
+        self._held_bytes -= self._held.pop(flow, 0)

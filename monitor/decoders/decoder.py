@@ -39,6 +39,11 @@ UNSURE: Final = Verdict.UNSURE
 class Stream(Protocol):
     """One direction of one TCP connection, in one protocol."""
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        ...
+
     def feed(self, packet: StreamData) -> Iterable[Decoded]:
         """Takes the next bytes, which may end anywhere in a message."""
         ...
@@ -57,6 +62,11 @@ class Decoder(Protocol):
 
     counts: dict[str, int]
     """Every key is there from the start."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each of its tables is, by its name in `Limits`."""
+        ...
 
     def probe(self, head: bytes) -> Verdict:
         """Whether a stream that begins with these bytes is of this protocol."""

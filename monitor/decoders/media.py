@@ -10,12 +10,13 @@ from collections.abc import Set as AbstractSet
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.packets import Flow
 
 Side: TypeAlias = Literal["caller", "callee"]
 
-MAX_ADDRESSES = 131_072
-"""Two for each call that `sip_calls.MAX_CALLS` allows; the oldest announcement is forgotten first."""
+MAX_PASSED_OVER = 16
+"""Addresses of answered calls that are passed over when another must go."""
 
 MAX_ADDRESSES_OF_CALL = 16
 """Audio, video and content, before and after a re-INVITE, on two hops."""
@@ -51,7 +52,7 @@ class Heard:
 class CallMedia:
     """The media side of one call: its name, its addresses, and the keys heard in it."""
 
-    __slots__ = ("addresses", "call", "events", "heard")
+    __slots__ = ("addresses", "call", "events", "heard", "is_answered")
 
     events: dict[Side, dict[bytes, bytes]] | None
     """By the side that presses: timestamp and SSRC of a telephone-event → of its latest packet the flags, and of a
@@ -61,6 +62,8 @@ class CallMedia:
         self.call = call
         self.addresses: list[bytes] = []
         self.events = None
+        self.is_answered = False
+        """Its addresses are kept before those of calls that nobody has answered."""
         self.heard: list[Heard] | None = None
         """Only what is younger than `ECHO`, as long as keys come."""
 
@@ -100,7 +103,8 @@ class Announced(NamedTuple):
 class MediaAddresses:
     """Every media address that a living call has announced."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = Limits().media_addresses) -> None:
+        self._most = most
         self._at: OrderedDict[bytes, tuple[Announced, ...]] = OrderedDict()
         self.counts = {"media_addresses_evicted": 0}
         self.readers: list[Callable[[], None]] = []
@@ -119,9 +123,8 @@ class MediaAddresses:
         if here is None:
             if len(media.addresses) >= MAX_ADDRESSES_OF_CALL:
                 self._leave(media, media.addresses.pop(0))
-            if len(self._at) >= MAX_ADDRESSES:
-                self._at.popitem(last=False)
-                self.counts["media_addresses_evicted"] += 1
+            if len(self._at) >= self._most:
+                self._evict()
             self._at[place] = (news,)
             media.addresses.append(place)
             return
@@ -129,6 +132,16 @@ class MediaAddresses:
         self._at[place] = (*others[-MAX_CALLS_AT_ADDRESS + 1 :], news)
         if place not in media.addresses:
             media.addresses.append(place)
+
+    def _evict(self) -> None:
+        """Forgets the oldest address; those of answered calls get a second chance."""
+        for _ in range(MAX_PASSED_OVER):
+            place, here = next(iter(self._at.items()))
+            if not any(one.media.is_answered for one in here):
+                break
+            self._at.move_to_end(place)
+        self._at.popitem(last=False)
+        self.counts["media_addresses_evicted"] += 1
 
     def forget(self, media: CallMedia) -> None:
         """The call is over: others may use its addresses."""

@@ -25,6 +25,9 @@ SHORTEST_STEP = 160
 """Ticks of the clock from one packet of an event to the next: 20 ms at 8000 Hz."""
 
 HEADER_BYTES = 12
+_ONCE = 5
+"""Bytes that are remembered of an event of which one plain packet was seen: flags, duration, sequence number. There is
+one more when there were more packets, and it means nothing else."""
 _FAR = 0x8000
 """So far ahead lies what is behind (RFC 3550, A.1)."""
 _PLAIN = 0x80
@@ -95,7 +98,7 @@ def gap_of(before: bytes, now: bytes) -> int:
     Some devices send sound between the packets of an event, so their sequence numbers alone do not tell: the duration
     must have grown as well.
     """
-    ahead = (int.from_bytes(now[3:], "big") - int.from_bytes(before[3:], "big") - 1) & 0xFFFF
+    ahead = (int.from_bytes(now[3:5], "big") - int.from_bytes(before[3:5], "big") - 1) & 0xFFFF
     grown = int.from_bytes(now[1:3], "big") - int.from_bytes(before[1:3], "big")
     if ahead >= _FAR:
         return -(grown < 0)
@@ -165,6 +168,11 @@ class RtpEvents:
         self.counts = addresses.counts
         self.counts |= {"rtp_packets": 0, "rtp_keys": 0, "rtp_echoes": 0, "rtp_unannounced": 0}
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The addresses are counted where they are announced."""
+        return {}
+
     def probe(self, head: bytes) -> Verdict:
         """RTP has version 2 in its first bits, and so has much else; the addresses decide."""
         return MINE if len(head) >= HEADER_BYTES and head[0] >> 6 == 2 else NOT_MINE
@@ -203,34 +211,37 @@ class RtpEvents:
             return NOTHING
         if packet.truncated:
             return (oddity_of(packet, "rtp", Malformed(Reason.TRUNCATED, len(payload), "cut by the capture")),)
+        # An event whose end nobody sent again was hardly seen: others beside it may not have been seen at all.
+        frayed = bool(known) and len(next(reversed(known.values()))) == _ONCE
         try:
             keys = fresh_keys(payload, announced.events, announced.redundancy, known)
         except Malformed as error:
             return (oddity_of(packet, "rtp", error),)
-        return self._dialled(packet, media, side, keys) if keys else NOTHING
+        return self._dialled(packet, media, side, keys, frayed) if keys else NOTHING
 
     def _repeated(self, known: dict[bytes, bytes], payload: bytes) -> None:
         """One more packet of an event; those that are missing before it tell how much the mirror loses."""
-        event, mark = payload[4:12], payload[13:16] + payload[2:4]
+        event, mark = payload[4:12], payload[13:16] + payload[2:5]
         before = known[event]
         known[event] = mark
         losses = self._losses
         losses.seen += 1
-        if mark[1:3] != before[1:3] and len(before) == len(mark):
+        if mark[1:3] != before[1:3] and len(before) >= _ONCE:
             missed = gap_of(before, mark)
             if missed:
                 losses.note(0, missed)
 
-    def _dialled(self, packet: Datagram, media: CallMedia, side: Side, keys: str) -> tuple[Decoded, ...]:
+    def _dialled(
+        self, packet: Datagram, media: CallMedia, side: Side, keys: str, frayed: bool
+    ) -> tuple[Decoded, ...]:
         """The keys as events, without those that came by another path already."""
         path = packet.flow + packet.payload[8:12]
         news = [key for key in keys if media.counts(packet.at, side, key, path)]
         self.counts["rtp_keys"] += len(news)
         self.counts["rtp_echoes"] += len(keys) - len(news)
+        at, seen, via = packet.at, evidence_of(packet), KeySource.RTP
         return tuple(
-            DigitDialled(
-                at=packet.at, evidence=evidence_of(packet), call=media.call, digit=key, by=side, via=KeySource.RTP
-            )
+            DigitDialled(at=at, evidence=seen, call=media.call, digit=key, by=side, via=via, frayed=frayed)
             for key in news
         )
 

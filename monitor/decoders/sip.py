@@ -13,6 +13,7 @@ from monitor.decoders.sip_readings import SipReadings
 from monitor.decoders.sip_stream import SipFraming
 from monitor.model.asks import Ask
 from monitor.model.evidence import Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import (
     Datagram,
@@ -51,9 +52,10 @@ class Sip:
         widen: Widen | None = None,
         heeds: Heeds | None = None,
         losses: Losses | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._calls = SipCalls(addresses, widen, losses)
-        self._aside = SipAside(self._calls, heeds) if heeds is not None else None
+        self._calls = SipCalls(addresses, widen, losses, limits)
+        self._aside = SipAside(self._calls, heeds, limits) if heeds is not None else None
         read = self._calls.read if self._aside is None else self._aside.read
         self._readings = SipReadings(read, self._aside, self._calls.counts)
         self._read = self._readings.read
@@ -63,6 +65,12 @@ class Sip:
         self._widened = set(PORTS)
         self.counts = self._calls.counts
         self.counts |= {"sip_messages": 0, "sip_malformed": 0}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each of its tables is."""
+        aside = self._aside.sizes if self._aside is not None else {"calls_aside": 0, "calls_aside_bytes": 0}
+        return self._calls.sizes | aside
 
     def probe(self, head: bytes) -> Verdict:
         """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
@@ -132,6 +140,11 @@ class SipStream:
     def __init__(self, sip: Sip) -> None:
         self._sip = sip
         self._framing = SipFraming()
+
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return self._framing.held
 
     def feed(self, packet: StreamData) -> Iterable[Decoded]:
         """What the messages that these bytes complete have to say."""

@@ -12,23 +12,18 @@ from typing import Final, TypeAlias
 
 from monitor.decoders.decoder import NOTHING, Decoded, eviction_of, oddity_of
 from monitor.decoders.sip_address import params_of
-from monitor.decoders.sip_call import SILENT, WAITING
+from monitor.decoders.sip_call import SILENT, WAITING, WAITING_ROOM
 from monitor.decoders.sip_calls import CHALLENGES, SipCalls
 from monitor.decoders.sip_claims import uri_of
 from monitor.decoders.sip_media import places_of
 from monitor.decoders.sip_message import SipMessage, usual_names
 from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import Flow, Packet, destination_of, reverse_of, source_of, text_of
 
 Heeds: TypeAlias = Callable[[str, str, str, str], bool]
 """Whether a call may lead to a meeting: asked with Request-URI, To URI, and the addresses it goes from and to."""
-
-MAX_CALLS = 65_536
-"""Calls set aside at once, as many as `sip_call.MAX_CALLS` are read at once."""
-
-MAX_BYTES = 48 * 1024 * 1024
-"""Of their messages, all together: some 20,000 calls with an offer and an answer each."""
 
 MAX_MESSAGES = 16
 """Of one call: hops, forks and credentials. A call with more is read."""
@@ -62,7 +57,8 @@ class Kept:
 class SipAside:
     """Stands before the calls, and lets through what matters."""
 
-    def __init__(self, calls: SipCalls, heeds: Heeds) -> None:
+    def __init__(self, calls: SipCalls, heeds: Heeds, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._calls = calls
         self._heeds = heeds
         self._counts = calls.counts
@@ -74,6 +70,12 @@ class SipAside:
         """Calls with descriptions whose addresses nobody has asked for yet."""
         self._places: dict[bytes, str] = {}
         self._told_of_eviction: Nanoseconds | None = None
+        self._counts["calls_aside_evicted"] = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"calls_aside": len(self._open) + len(self._answered), "calls_aside_bytes": self._bytes}
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """What this message changes: nothing, while its call is of no interest.
@@ -172,9 +174,10 @@ class SipAside:
         self._counts["calls"] += 1
         kept = self._open[call_id] = Kept(packet.at)
         self._keep(call_id, kept, message, packet)
-        if len(self._open) + len(self._answered) > MAX_CALLS or self._bytes > MAX_BYTES:
-            return self._evict(packet)
-        return NOTHING
+        said: tuple[Decoded, ...] = NOTHING
+        while self._is_full:
+            said += self._evict(packet)
+        return said
 
     def _is_trace(self, message: SipMessage, packet: Packet) -> bool:
         """Whether an answer may be the trace of a call to a meeting, or of one by its bridge."""
@@ -299,10 +302,16 @@ class SipAside:
                 del self._places[place]
         kept.places.clear()
 
+    @property
+    def _is_full(self) -> bool:
+        limits = self._limits
+        return len(self._open) + len(self._answered) > limits.calls_aside or self._bytes > limits.calls_aside_bytes
+
     def _evict(self, packet: Packet) -> tuple[Decoded, ...]:
-        """Makes room: the oldest call that is not answered, or else the oldest."""
-        self._counts["calls_evicted"] += 1
-        self._forget(next(iter(self._open or self._answered)))
+        """Makes room: the oldest call that is not answered, or the oldest where nearly all are answered."""
+        self._counts["calls_aside_evicted"] += 1
+        waiting, answered = len(self._open), len(self._answered)
+        self._forget(next(iter(self._open if waiting * WAITING_ROOM >= waiting + answered else self._answered)))
         if self._told_of_eviction is not None and packet.at - self._told_of_eviction < MINUTE:
             return NOTHING
         self._told_of_eviction = packet.at

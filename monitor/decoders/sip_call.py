@@ -7,10 +7,11 @@ from typing import Final
 
 from monitor.decoders.media import CallMedia, Side
 from monitor.model.evidence import HOUR, MINUTE, SECOND, Evidence, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.packets import Flow, source_of
 
-MAX_CALLS = 65_536
-"""A large trunk carries some 10,000 calls at once; under a flood of false ones the table takes about 60 MiB."""
+WAITING_ROOM: Final = 4
+"""So many-th of the table is for those who wait: when all the rest is answered, an answered call makes room."""
 
 MAX_TAGS = 8
 """Hops that rewrite tags, and forks that answer at once, of one call."""
@@ -67,6 +68,7 @@ class Call:
         "gone",
         "hops",
         "id",
+        "latest",
         "life",
         "media",
         "number",
@@ -87,6 +89,8 @@ class Call:
         self.state = OFFERED
         self.number = number
         """CSeq of the latest INVITE that asks for the call itself."""
+        self.latest = number
+        """The highest CSeq of the caller that was seen."""
         self.target = target
         self.hops: tuple[Flow, ...] = (hop,)
         """On which that INVITE was captured."""
@@ -184,7 +188,8 @@ class Call:
 class CallTable:
     """Every call that is going on or was a moment ago."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = Limits().calls) -> None:
+        self._most = most
         self.answered: OrderedDict[str, Call] = OrderedDict()
         self.waiting: OrderedDict[str, Call] = OrderedDict()
         """Not answered, or over: what is forgotten first, oldest first."""
@@ -200,8 +205,10 @@ class CallTable:
     def add(self, call: Call) -> Call | None:
         """Remembers a call that is offered; gives the one that had to be forgotten for it, if any."""
         evicted: Call | None = None
-        if len(self.answered) + len(self.waiting) >= MAX_CALLS:
-            _, evicted = (self.waiting or self.answered).popitem(last=False)
+        waiting = len(self.waiting)
+        if len(self.answered) + waiting >= self._most:
+            crowded = waiting * WAITING_ROOM >= self._most or not self.answered
+            _, evicted = (self.waiting if crowded else self.answered).popitem(last=False)
         self.waiting[call.id] = call
         return evicted
 

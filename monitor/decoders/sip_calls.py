@@ -30,6 +30,7 @@ from monitor.decoders.sip_pressed import SipKeys
 from monitor.decoders.sip_rosters import PACKAGE, SipRosters
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.meetings import Method
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Packet, destination_of, evidence_of, reverse_of, source_of, text_of
@@ -53,12 +54,21 @@ the answer, too; but then the INVITE was a moment ago."""
 class SipCalls:
     """The state of every call, and what each message changes in it."""
 
-    def __init__(self, addresses: MediaAddresses, widen: Widen | None = None, losses: Losses | None = None) -> None:
-        self._table = CallTable()
+    def __init__(
+        self,
+        addresses: MediaAddresses,
+        widen: Widen | None = None,
+        losses: Losses | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self._table = CallTable(limits.calls)
         self._losses = losses or Losses()
+        self._addresses = addresses
         self._media = SipMedia(addresses, widen)
         self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
-        self._keys = SipKeys(self._table, self.counts, {PACKAGE: SipRosters(self._table, self.counts).read})
+        rosters = SipRosters(self._table, self.counts)
+        self._keys = SipKeys(self._table, self.counts, {PACKAGE: rosters.read}, most=limits.subscriptions)
         self._told_of_eviction: Nanoseconds | None = None
         self._readers = {
             "INVITE": self._invite,
@@ -70,6 +80,15 @@ class SipCalls:
             "INFO": self._keyed,
             "NOTIFY": self._keyed,
             "SUBSCRIBE": self._keys.subscribe,
+        }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is."""
+        return {
+            "calls": len(self._table),
+            "media_addresses": len(self._addresses),
+            "subscriptions": self._keys.subscribed,
         }
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -127,6 +146,7 @@ class SipCalls:
             what = "an INVITE for another target under the Call-ID of a call that goes on"
             return (oddity_of(packet, "sip", Malformed(Reason.CONFLICT, 0, what)), *self._offer(message, packet))
         call.number = max(number, call.number)
+        call.latest = max(number, call.latest)
         call.add_caller(tag_of(message.first("from")), packet.flow, branch_of(message.first("via")))
         odd = self._media.announce(call, "caller", message, packet)
         head = Head(message)
@@ -198,6 +218,8 @@ class SipCalls:
             return NOTHING
         call.touch(packet.at, packet.capture, packet.number)
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
+        if side == "caller":
+            call.latest = max(call.latest, _number_of(message))
         return self._media.announce(call, side, message, packet)
 
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -329,6 +351,8 @@ class SipCalls:
         call.branches = ()
         call.add_dialog(caller, callee)
         self._table.answer(call)
+        if call.media is not None:
+            call.media.is_answered = True
         return (
             CallAnswered(
                 at=packet.at, evidence=evidence_of(packet), call=call.id, callee=claims, contact=contact, focus=focus

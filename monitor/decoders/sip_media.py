@@ -8,7 +8,7 @@ from monitor.decoders.decoder import NOTHING, Decoded, Widen, oddity_of
 from monitor.decoders.media import NO_TYPES, CallMedia, MediaAddresses, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sdp import Media, parse_sdp
-from monitor.decoders.sip_call import OVER, Call
+from monitor.decoders.sip_call import ANSWERED, OVER, Call
 from monitor.decoders.sip_message import SipMessage
 from monitor.model.asks import Ask
 from monitor.model.oddities import Malformed
@@ -110,6 +110,7 @@ class SipMedia:
         ours = call.media
         if ours is None:
             ours = call.media = CallMedia(call.id)
+            ours.is_answered = call.state is ANSWERED
         if address != _NOWHERE:
             self._addresses.announce(ours, side, address, port, events, wraps)
         if address != sender and _is_private(address):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
+from monitor.decoders.losses import Losses
 from monitor.decoders.media import CallMedia, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sip_address import params_of
@@ -13,11 +14,12 @@ from monitor.decoders.sip_claims import tag_of
 from monitor.decoders.sip_keys import keys_in
 from monitor.decoders.sip_message import SipMessage
 from monitor.model.calls import DigitDialled, KeySource
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import Packet, evidence_of, source_of
 
-MAX_SUBSCRIPTIONS = 4096
-"""Subscriptions to keys that have a Call-ID of their own; the oldest is forgotten first."""
+MAX_MISSED = 8
+"""So many numbers between two requests are put down to losses; some devices count otherwise."""
 
 PACKAGES: Final = frozenset({"kpml", "telephone-event", "dtmf", "dtmf-relay"})
 """Event packages whose NOTIFY tells of keys."""
@@ -36,13 +38,28 @@ class Subscription(NamedTuple):
 class SipKeys:
     """Finds the keys in requests, and the calls that they belong to."""
 
-    def __init__(self, table: CallTable, counts: dict[str, int], others: Mapping[str, Reader] | None = None) -> None:
+    def __init__(
+        self,
+        table: CallTable,
+        counts: dict[str, int],
+        others: Mapping[str, Reader] | None = None,
+        *,
+        losses: Losses | None = None,
+        most: int = Limits().subscriptions,
+    ) -> None:
         """`others` are the readers of event packages that tell of something else."""
         self._table = table
+        self._most = most
         self._counts = counts
+        self._losses = losses or Losses()
         self._others = others or {}
         counts |= {"sip_keys": 0, "sip_echoes": 0, "subscriptions_evicted": 0}
         self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
+
+    @property
+    def subscribed(self) -> int:
+        """Subscriptions that are remembered."""
+        return len(self._subscriptions)
 
     def subscribe(self, message: SipMessage, _packet: Packet) -> tuple[Decoded, ...]:
         """Remembers whose keys a subscription outside of the call's dialog is about (RFC 4730, 3.2)."""
@@ -54,7 +71,7 @@ class SipKeys:
         if call_id and message.call_id != call_id:
             # The local tag is that of whoever is asked: it tells what was pressed at its own end.
             local = params.get("local-tag", "")
-            if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            if message.call_id not in self._subscriptions and len(self._subscriptions) >= self._most:
                 self._subscriptions.popitem(last=False)
                 self._counts["subscriptions_evicted"] += 1
             self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local)
@@ -84,13 +101,23 @@ class SipKeys:
             call.media = CallMedia(call.id)
         # Two subscribers are told the same keys, each in a dialog of its own.
         path = f"{via} {message.call_id}".encode()
+        frayed = side == "caller" and self._is_behind_gap(call, message)
         news = [key for key in keys if call.media.counts(packet.at, side, key, path)]
         self._counts["sip_keys"] += len(news)
         self._counts["sip_echoes"] += len(keys) - len(news)
+        at, seen = packet.at, evidence_of(packet)
         return tuple(
-            DigitDialled(at=packet.at, evidence=evidence_of(packet), call=call.id, digit=key, by=side, via=via)
-            for key in news
+            DigitDialled(at=at, evidence=seen, call=call.id, digit=key, by=side, via=via, frayed=frayed) for key in news
         )
+
+    def _is_behind_gap(self, call: Call, message: SipMessage) -> bool:
+        """Whether requests of the caller before this one were not seen: each has the next number (RFC 3261, 12.2.1.1)."""
+        if message.call_id != call.id or call.rebuilt:
+            return False
+        missed = message.cseq[0] - call.latest - 1
+        call.latest = max(call.latest, message.cseq[0])
+        self._losses.note(1, min(max(missed, 0), MAX_MISSED))
+        return missed > 0
 
     def _call_of(self, message: SipMessage, packet: Packet) -> tuple[Call | None, Side]:
         """Which call, and which side of it pressed."""

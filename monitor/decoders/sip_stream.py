@@ -55,6 +55,8 @@ class SipFraming:
         self._held = b""
         self._parts: list[bytes] = []
         """Of a body, so that a body in many segments is put together once."""
+        self._gathered = 0
+        """Bytes in `_parts`."""
         self._place = _Place.BETWEEN
         self._missing = 0
         """Bytes that the body still needs, or that are still to be skipped."""
@@ -66,6 +68,11 @@ class SipFraming:
         """What `_parts` are the body of."""
         self._after_gap = False
         """The first line after a gap may be the end of one, so only methods that are known begin a message there."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return len(self._held) + self._gathered
 
     def feed(self, data: bytes) -> list[Read]:
         """The messages that these bytes complete."""
@@ -115,6 +122,7 @@ class SipFraming:
     def _reset(self) -> None:
         self._held = b""
         self._parts = []
+        self._gathered = 0
         self._head = None
         self._scanned = 0
         self._begun = False
@@ -186,6 +194,7 @@ class SipFraming:
         part = self._held[: self._missing]
         self._held = self._held[len(part) :]
         self._parts.append(part)
+        self._gathered += len(part)
         self._missing -= len(part)
         if self._missing:
             return False
@@ -201,6 +210,7 @@ class SipFraming:
             found.append(message.marred(problem) if problem else message)
         self._head = None
         self._parts = []
+        self._gathered = 0
 
     def _skip(self) -> bool:
         """The rest of a body that has a hole."""

@@ -21,7 +21,7 @@ from monitor.detections.mismatch import IdentityMismatch
 from monitor.detections.pin_bypass import PinBypass
 from monitor.detections.schedule import OutsideSchedule, UnscheduledMeeting
 from monitor.detections.uninvited import UninvitedParticipant
-from monitor.model.alerts import Alert, Coverage, RuleInfo, id_of
+from monitor.model.alerts import Alert, Coverage, RuleInfo, Severity, id_of
 from monitor.model.evidence import Fact
 from monitor.model.policy import Policy
 from monitor.model.roster import RosterChange
@@ -41,8 +41,8 @@ RULES: tuple[type[Rule], ...] = (
 )
 """The table of contents: a new rule is one file and one line here."""
 
-MAX_ALERTS = 16_384
-"""Alerts remembered, so that the next sighting is known for the same; the one longest not seen is forgotten first."""
+MAX_PASSED_OVER = 16
+"""Severe alerts that are passed over when another must be forgotten."""
 
 MAX_REASONS = 32
 """Reasons in one alert."""
@@ -65,7 +65,8 @@ class Detections:
     ) -> None:
         """`coverage` tells how well the network can be seen at this moment."""
         self._coverage = coverage
-        self._counts = dict.fromkeys(("alerts", "sightings", "evicted_alerts"), 0)
+        self._counts = dict.fromkeys(("alerts", "sightings", "alerts_evicted"), 0)
+        self._most = policy.limits.alerts
         self._rules = [rule(policy) for rule in rules]
         self._raised: OrderedDict[str, Alert] = OrderedDict()
         self._told: dict[str, int] = {}
@@ -73,12 +74,20 @@ class Detections:
     @property
     def counts(self) -> dict[str, int]:
         """What was found, and what each rule that remembers had to forget."""
-        evicted = {
-            f"evicted_by_{rule.info.name.replace('-', '_')}": rule.evicted
-            for rule in self._rules
-            if isinstance(rule, Remembering)
-        }
-        return {**self._counts, **evicted}
+        counts = dict(self._counts)
+        for rule in self._rules:
+            if isinstance(rule, Remembering):
+                counts |= rule.counts
+        return counts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        sizes = {"alerts": len(self._raised)}
+        for rule in self._rules:
+            if isinstance(rule, Remembering):
+                sizes |= rule.sizes
+        return sizes
 
     def judge(self, change: RosterChange) -> Iterator[Alert]:
         """What this change breaks: new alerts, and known ones that are worse now or whose count has doubled."""
@@ -103,10 +112,8 @@ class Detections:
         known = self._raised.pop(alert.id, None)
         if known is None:
             self._counts["alerts"] += 1
-            if len(self._raised) >= MAX_ALERTS:
-                gone, _ = self._raised.popitem(last=False)
-                del self._told[gone]
-                self._counts["evicted_alerts"] += 1
+            if len(self._raised) >= self._most:
+                self._evict()
             self._told[alert.id] = 0
         else:
             alert = replace(
@@ -120,6 +127,17 @@ class Detections:
             )
         self._raised[alert.id] = alert
         return alert, known is None or known.severity is not alert.severity
+
+    def _evict(self) -> None:
+        """Forgets the alert longest not seen; a severe one gets a second chance."""
+        for _ in range(MAX_PASSED_OVER):
+            name, alert = next(iter(self._raised.items()))
+            if alert.severity.rank < Severity.HIGH.rank:
+                break
+            self._raised.move_to_end(name)
+        gone, _ = self._raised.popitem(last=False)
+        del self._told[gone]
+        self._counts["alerts_evicted"] += 1
 
 
 def _joined(first: tuple[Fact, ...], latest: tuple[Fact, ...]) -> tuple[Fact, ...]:

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from monitor.detections.finding import Finding
 from monitor.model.alerts import RuleInfo, Severity
-from monitor.model.evidence import SECOND, Fact
+from monitor.model.evidence import SECOND, Fact, Nanoseconds
 from monitor.model.meetings import SlotState
 from monitor.model.policy import Policy
 from monitor.model.roster import Joined, PinRefused, RosterChange, Trust
 
-MAX_MEETINGS = 4096
-"""Meetings with wrong PINs that are remembered; the one longest without any is forgotten first."""
+MAX_PASSED_OVER = 16
+"""Meetings under attack that are passed over when another must be forgotten."""
 
 MAX_WRONG = 256
 """Wrong PINs remembered for one meeting: many times what raises the alert."""
@@ -39,10 +39,16 @@ class PinBruteforce:
     def __init__(self, policy: Policy) -> None:
         self.needed = policy.rules.bruteforce_pins
         self.window = policy.rules.bruteforce_window_seconds * SECOND
-        self.evicted = 0
+        self.counts = {"guessed_meetings_evicted": 0}
+        self._most = policy.limits.guessed_meetings
         self._wrong: OrderedDict[str, list[PinRefused]] = OrderedDict()
         self._campaigns: dict[str, PinRefused] = {}
         """The first wrong PIN of each campaign: its alert keeps the name and the occurrence."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the table is."""
+        return {"guessed_meetings": len(self._wrong)}
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each wrong PIN; a join with the right one forgives."""
@@ -59,10 +65,7 @@ class PinBruteforce:
             self._campaigns.pop(key, None)
         wrong.append(change)
         self._wrong[key] = wrong
-        if len(self._wrong) > MAX_MEETINGS:
-            gone, _ = self._wrong.popitem(last=False)
-            self._campaigns.pop(gone, None)
-            self.evicted += 1
+        self._make_room(change.at)
         if len(wrong) < self.needed:
             return
         fresh = key not in self._campaigns
@@ -87,6 +90,22 @@ class PinBruteforce:
             times=len(wrong) if fresh else 1,
             is_whole=True,
         )
+
+    def _make_room(self, at: Nanoseconds) -> None:
+        """Forgets what is older than the window, and in a full table the one longest quiet that is under no attack."""
+        while self._wrong and not any(at - w.at < self.window for w in next(iter(self._wrong.values()))):
+            gone, _ = self._wrong.popitem(last=False)
+            self._campaigns.pop(gone, None)
+        if len(self._wrong) <= self._most:
+            return
+        for _ in range(MAX_PASSED_OVER):
+            key, wrong = next(iter(self._wrong.items()))
+            if len(wrong) < self.needed:
+                break
+            self._wrong.move_to_end(key)
+        gone, _ = self._wrong.popitem(last=False)
+        self._campaigns.pop(gone, None)
+        self.counts["guessed_meetings_evicted"] += 1
 
     def _forgive(self, key: str, source: str) -> None:
         wrong = self._wrong.get(key)

@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import ClassVar
 
 from monitor.detections.finding import Finding
@@ -12,14 +13,11 @@ from monitor.model.meetings import Kind, MeetingRef, Method
 from monitor.model.policy import Policy
 from monitor.model.roster import Identity, Joined, Participant, RosterChange, Tried, Trust, Verdict
 
-MAX_SOURCES = 8192
-"""Sources with failed tries that are remembered; the one longest silent is forgotten first."""
+MAX_PASSED_OVER = 16
+"""Sources with more than one try that are passed over when another must be forgotten."""
 
 MAX_TRIES = 64
 """Failed identifiers remembered for one source, many times what raises the alert; the oldest give way."""
-
-MAX_NUMBERS = 16_384
-"""Failed numbers remembered together, in which neighbours are looked for."""
 
 SLOW: Nanoseconds = 7 * DAY
 """Nearly consecutive numbers count together for this long, so that one a day is seen too."""
@@ -63,6 +61,11 @@ class Source:
         self.guests: OrderedDict[str, Nanoseconds] = OrderedDict()
         """Of an address: the invited who came from it. It is many people's, and each may mistype."""
 
+    def lasts(self, since: Nanoseconds) -> bool:
+        """Whether it did anything after this moment."""
+        tried = (attempt.at for attempt in self.tries.values())
+        return any(at > since for at in chain(tried, self.guests.values(), self.pardons.values()))
+
     def expire(self, since: Nanoseconds) -> None:
         """Forgets what is older."""
         for name in [name for name, attempt in self.tries.items() if attempt.at <= since]:
@@ -92,11 +95,21 @@ class MeetingEnumeration:
         self.needed = policy.rules.enumeration_meetings
         self.window = policy.rules.enumeration_window_seconds * SECOND
         self.gap = policy.rules.enumeration_gap
-        self.evicted = 0
+        self.counts = dict.fromkeys(("sources_evicted", "tried_numbers_evicted", "campaigns_evicted"), 0)
+        self._limits = policy.limits
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._numbers: dict[str, list[int]] = {}
-        self._tried: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
+        self._tried: OrderedDict[str, Attempt] = OrderedDict()
         self._campaigns: OrderedDict[str, str] = OrderedDict()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is."""
+        return {
+            "sources": len(self._sources),
+            "tried_numbers": len(self._tried),
+            "campaigns": len(self._campaigns),
+        }
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At each failed try; a join forgives a few."""
@@ -144,7 +157,7 @@ class MeetingEnumeration:
     def _pardon(self, record: Source, names: list[str]) -> None:
         for name in names:
             attempt = record.tries.pop(name)
-            known = self._tried.get(attempt.number) if attempt.number else None
+            known = self._tried.get(_text_of(attempt.number)) if attempt.number else None
             if attempt.number and known is not None and known.source == attempt.source:
                 self._drop(attempt.number)
 
@@ -156,9 +169,9 @@ class MeetingEnumeration:
         for name in everybody:
             self._campaigns[name] = leader
             self._campaigns.move_to_end(name)
-        while len(self._campaigns) > MAX_SOURCES:
+        while len(self._campaigns) > self._limits.campaigns:
             self._campaigns.popitem(last=False)
-            self.evicted += 1
+            self.counts["campaigns_evicted"] += 1
         return leader, known is None
 
     def _finding(self, change: Tried, source: str, attempts: list[Attempt], what: str) -> Finding:
@@ -191,10 +204,23 @@ class MeetingEnumeration:
         record = self._sources.pop(source, None) or Source()
         record.expire(at - self.window)
         self._sources[source] = record
-        if len(self._sources) > MAX_SOURCES:
+        while self._sources and not (oldest := next(iter(self._sources.values()))).lasts(at - self.window):
+            if oldest is record:
+                break
             self._sources.popitem(last=False)
-            self.evicted += 1
+        if len(self._sources) > self._limits.sources:
+            self._evict()
         return record
+
+    def _evict(self) -> None:
+        """Forgets the source longest silent; one that tried more than once gets a second chance."""
+        for _ in range(MAX_PASSED_OVER):
+            name, record = next(iter(self._sources.items()))
+            if len(record.tries) + len(record.guests) < 2:
+                break
+            self._sources.move_to_end(name)
+        self._sources.popitem(last=False)
+        self.counts["sources_evicted"] += 1
 
     def _neighbours(self, attempt: Attempt) -> list[Attempt]:
         """Every failed try in the chain of numbers around this one in which no gap is larger than the limit."""
@@ -202,27 +228,29 @@ class MeetingEnumeration:
             return []
         platform, number = attempt.number
         numbers = self._numbers.setdefault(platform, [])
-        if attempt.number not in self._tried:
+        name = _text_of(attempt.number)
+        if name not in self._tried:
             insort(numbers, number)
-        self._tried[attempt.number] = attempt
-        self._tried.move_to_end(attempt.number)
+        self._tried[name] = attempt
+        self._tried.move_to_end(name)
         low = high = bisect_left(numbers, number)
         while low > 0 and numbers[low] - numbers[low - 1] <= self.gap and high - low < MAX_TRIES:
             low -= 1
         while high + 1 < len(numbers) and numbers[high + 1] - numbers[high] <= self.gap and high - low < MAX_TRIES:
             high += 1
-        return [self._tried[platform, n] for n in numbers[low : high + 1]]
+        return [self._tried[_text_of((platform, n))] for n in numbers[low : high + 1]]
 
     def _expire(self, at: Nanoseconds) -> None:
         while self._tried:
-            number, oldest = next(iter(self._tried.items()))
-            if at - oldest.at < SLOW and len(self._tried) < MAX_NUMBERS:
+            oldest = next(iter(self._tried.values()))
+            if at - oldest.at < SLOW and len(self._tried) < self._limits.tried_numbers:
                 return
-            self.evicted += at - oldest.at < SLOW
-            self._drop(number)
+            self.counts["tried_numbers_evicted"] += at - oldest.at < SLOW
+            if oldest.number is not None:
+                self._drop(oldest.number)
 
     def _drop(self, number: Number) -> None:
-        del self._tried[number]
+        del self._tried[_text_of(number)]
         numbers = self._numbers[number[0]]
         del numbers[bisect_left(numbers, number[1])]
 
@@ -235,6 +263,11 @@ def _number(meeting: MeetingRef) -> Number | None:
     """The number of a meeting among those of its platform, if it is one."""
     is_number = meeting.kind is Kind.NUMBER and meeting.value.isascii() and meeting.value.isdecimal()
     return (meeting.platform, int(meeting.value[:MAX_DIGITS])) if is_number else None
+
+
+def _text_of(number: Number) -> str:
+    """As a key: the hash of an integer is no secret, so numbers could be chosen that all fall into one place."""
+    return f"{number[0]} {number[1]}"
 
 
 def _remember(told: OrderedDict[str, Nanoseconds], name: str, at: Nanoseconds, most: int) -> None:

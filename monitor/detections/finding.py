@@ -52,7 +52,13 @@ class Rule(Protocol):
 class Remembering(Protocol):
     """A rule that remembers more than one change, and must forget some when there are too many."""
 
-    evicted: int
+    counts: dict[str, int]
+    """What it had to forget, by table."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each of its tables is, by its name in `Limits`."""
+        ...
 
 
 def about(

@@ -10,9 +10,6 @@ from monitor.model.evidence import MINUTE, Fact
 from monitor.model.policy import Policy
 from monitor.model.roster import Joined, Left, Overstayed, Participant, RosterChange, Verdict
 
-MAX_OVERSTAYED = 4096
-"""Participants who stayed too long and whose leaving is waited for."""
-
 
 class OutsideSchedule:
     """Joined long before the start, or still connected long after the end, of an occurrence on the same local date.
@@ -30,8 +27,15 @@ class OutsideSchedule:
 
     def __init__(self, policy: Policy) -> None:
         self.early = policy.rules.early_minutes
-        self.evicted = 0
+        self.counts = {"overstayed_evicted": 0}
+        self._most = policy.limits.overstayed
         self._overstayed: OrderedDict[str, None] = OrderedDict()
+        """Participants who stayed too long and whose leaving is waited for."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the table is."""
+        return {"overstayed": len(self._overstayed)}
 
     def judge(self, change: RosterChange) -> Iterable[Finding]:
         """At an early join, at the moment that is too late, and at the leaving after it."""
@@ -53,9 +57,9 @@ class OutsideSchedule:
 
     def _remember(self, who: Participant) -> None:
         self._overstayed[who.id] = None
-        if len(self._overstayed) > MAX_OVERSTAYED:
+        if len(self._overstayed) > self._most:
             self._overstayed.popitem(last=False)
-            self.evicted += 1
+            self.counts["overstayed_evicted"] += 1
 
     def _finding(self, change: Joined | Left | Overstayed, who: Participant, what: str, at: int) -> Finding:
         severity = Severity.LOW if who.verdict is Verdict.INVITED else Severity.HIGH

@@ -18,7 +18,9 @@ from monitor.meetings.guests import Guests
 from monitor.meetings.identities import Identities
 from monitor.meetings.legs import Leg
 from monitor.meetings.links import Links
+from monitor.meetings.members import Members
 from monitor.meetings.occurrences import Occurrences
+from monitor.meetings.rosters import Rosters
 from monitor.meetings.strangers import Strangers
 from monitor.meetings.transfers import Transfers
 from monitor.model.calls import (
@@ -53,18 +55,22 @@ class Meetings:
         policy: Policy,
         number_text: NumberText,
         refs_of: RefsOf = lambda _uri: (),
+        lossy: Callable[[], bool] = lambda: False,
     ) -> None:
+        limits = policy.limits
         external = Networks(policy.site.external_trunks)
         identities = Identities(policy.site.trusted_trunks, number_text, policy.site.hep_senders)
         guests = Guests(Occurrences(calendar, directory, policy), identities, external, number_text)
-        links = Links(identities, external, number_text)
+        links = Links(identities, external, number_text, limits.halves)
         self.bridges = frozenset(policy.site.bridges)
         self.refs_of = refs_of
-        self.admissions = Admissions(guests, links, (policy.rules.duplicate_overlap_seconds,))
+        self.admissions = Admissions(guests, links, (policy.rules.duplicate_overlap_seconds,), limits, lossy)
         self._legs = self.admissions.legs
         self._dial_ins = DialIns(self.admissions, policy.rules.admission_seconds * SECOND)
-        self._strangers = Strangers()
-        self._transfers = Transfers(self._legs, number_text)
+        self._strangers = Strangers(limits)
+        self._transfers = Transfers(self._legs, number_text, limits.transfers)
+        self._rosters = Rosters(self.admissions, Members(guests, policy.site, policy.rules.admission_seconds * SECOND))
+        self.admissions.adopt = self._rosters.adopt
 
     @property
     def due(self) -> Nanoseconds:
@@ -76,9 +82,24 @@ class Meetings:
         """What was followed, and what had to be forgotten."""
         return {
             **self.admissions.counts,
+            **self._rosters.counts,
             "leaves": self.admissions.presence.left,
-            "evicted_legs": self._legs.evicted,
-            "evicted_calls": self._strangers.evicted,
+            "legs_evicted": self._legs.evicted,
+            "halves_evicted": self.admissions.links.evicted,
+            "transfers_evicted": self._transfers.evicted,
+            "guest_lists_evicted": self.admissions.guests.occurrences.lists_evicted,
+            **self._strangers.counts,
+        }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {
+            "legs": len(self._legs),
+            "halves": len(self.admissions.links),
+            "transfers": len(self._transfers),
+            "guest_lists": self.admissions.guests.occurrences.lists,
+            **self._strangers.sizes,
         }
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +125,7 @@ class Meetings:
             case CallForwarded():
                 return self._forwarded(event)
             case RosterSeen():
-                return ()
+                return self._rosters.see(event)
 
     def _offered(self, event: CallOffered) -> Iterable[RosterChange]:
         known = self._legs.get(event.call)
@@ -181,6 +202,7 @@ class Meetings:
         self.admissions.pick_up(leg, event)
         if leg.takes_place_of is not None:
             return self.admissions.take_over(leg, leg.takes_place_of)
+        self._rosters.people.hear(leg)
         return self.admissions.direct(leg)
 
     def _pressed(self, event: KeyPressed) -> Iterable[RosterChange]:
@@ -195,10 +217,14 @@ class Meetings:
         leg = self._legs.get(event.call)
         return () if leg is None else self.admissions.refuse(leg, event)
 
-    def _ended(self, event: CallEnded) -> Iterable[RosterChange]:
+    def _ended(self, event: CallEnded) -> Iterator[RosterChange]:
         self._strangers.over(event.call)
         leg = self._legs.get(event.call)
-        return () if leg is None else self.admissions.end(leg, event)
+        if leg is not None:
+            if event.by != "unknown":
+                yield from self._dial_ins.living(leg, event.at)
+            yield from self.admissions.end(leg, event)
+        yield from self._rosters.over(event.call, event.at, event.evidence)
 
     def _forwarded(self, event: CallForwarded) -> Iterable[RosterChange]:
         leg = self._legs.get(event.call)
@@ -220,6 +246,9 @@ class Meetings:
         for leg in self._legs:
             if leg.is_rebuilt:
                 yield from self.admissions.late(leg, at)
+            elif leg.doomed:
+                yield from self.admissions.expire(leg, at)
+        yield from self._rosters.finish(at)
 
     def _aimed(self, call: str) -> Leg | None:
         """The leg of a call that turns out to go to a meeting."""

@@ -12,6 +12,7 @@ from monitor.meetings.strangers import WAITING
 from monitor.meetings.timers import Timers
 from monitor.model.calls import CallAnswered, CallEnded, CallOffered, CallRefused
 from monitor.model.evidence import SECOND, Evidence, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.meetings import MeetingRef
 from monitor.model.roster import Joined, Participant, RosterChange, Trust
 
@@ -22,20 +23,33 @@ REORDERED: Nanoseconds = SECOND
 """An INVITE may stand this much later in a capture than its own answer."""
 
 Say = Callable[[Leg, Nanoseconds], Iterator[RosterChange]]
+Adopt = Callable[[Leg, Participant], Participant | None]
+
+
+def _nobody(_leg: Leg, _participant: Participant) -> None:
+    return None
 
 
 class Admissions:
     """Every leg from its beginning to its end, whatever way it comes in."""
 
-    def __init__(self, guests: Guests, links: Links, stays: tuple[int, ...]) -> None:
+    def __init__(
+        self, guests: Guests, links: Links, stays: tuple[int, ...], limits: Limits, lossy: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`lossy` tells whether so much is lost at this moment that silence proves nothing."""
+        self.lossy = lossy
         self.guests = guests
         self.links = links
-        self.legs = Legs()
+        self.legs = Legs(limits.legs)
         self.timers = Timers()
-        self.presence = Presence(guests.occurrences, self.timers, stays)
+        self.presence = Presence(guests.occurrences, self.timers, stays, lossy)
+        self.adopt: Adopt = _nobody
+        """Asked at each join for somebody whom a roster has told already, and whose call this is."""
         self.now: Nanoseconds = 0
         """The latest time so far: of what is said now."""
-        self.counts = dict.fromkeys(("legs", "joins", "attempts", "linked_legs", "replaced_legs"), 0)
+        self.counts = dict.fromkeys(
+            ("legs", "joins", "attempts", "linked_legs", "replaced_legs", "held_joins", "unknown_joins"), 0
+        )
 
     # ── the life of a leg ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -75,6 +89,10 @@ class Admissions:
         """The call is refused. A later 2xx overrules that (another fork, or bridge), so the leg stays a while."""
         if leg.answered is not None or leg.refused:
             return ()
+        if not event.status:  # the next INVITE would have shown that it was a challenge
+            leg.doomed = True
+            self.later(event.at + OVERRULED, leg, self.expire)
+            return ()
         leg.refused = True
         self.legs.move(leg, Stage.RINGING)
         self.later(event.at + OVERRULED, leg, self.expire)
@@ -90,6 +108,8 @@ class Admissions:
         leg.party.lose(leg)
         if not leg.replaced and self.presence.holds(gone):
             leg.party.participant = None
+            if event.by != "unknown":
+                yield from self.presence.proven(gone, event.at, self.now)
             yield self.presence.leave(gone, event.at, self.now, event.evidence)
 
     def expire(self, leg: Leg, _at: Nanoseconds) -> Iterator[RosterChange]:
@@ -166,10 +186,17 @@ class Admissions:
             return  # by another leg of the same call
         anew = leg.participant is not None
         participant = self.guests.participant_of(leg, meeting, joined_at)
-        leg.participant = party.participant = participant
+        known = None if anew else self.adopt(leg, participant)
+        if known is None and self.guests.is_unknown(leg):
+            self.counts["unknown_joins"] += not party.admitted
+            party.admitted = True
+            return
+        leg.participant = party.participant = participant = known or participant
         party.admitted = True
-        leg.due = 0
+        leg.due, leg.held = 0, False
         self.legs.move(leg, Stage.INSIDE)
+        if known is not None:
+            return
         self.counts["joins"] += not anew
         yield Joined(at=at, evidence=evidence, participant=participant)
         self.presence.enter(participant, at, evidence)

@@ -5,6 +5,8 @@ At the last key after which the call lives on for 20 s without another key. Wher
 * Whoever goes on pressing keys that answer no question of the bridge (`*6`) is in after three minutes all the same.
 * When a caller who seemed admitted answers one more question (another number, or the PIN that was still asked for),
   they were not in before: they leave, or their join is told anew.
+* Where so much is lost that the bridge's hanging up may be as well, whoever did not enter what it asks for is in when
+  the call shows that it lives on: by a key, or by its end.
 * When the capture ends before the 20 s have passed, nobody knows, and nothing is told.
 """
 
@@ -14,7 +16,7 @@ from monitor.meetings.admissions import Admissions
 from monitor.meetings.legs import MAX_SLOTS, Leg, Stage, told
 from monitor.model.calls import KeyPressed
 from monitor.model.evidence import MINUTE, SECOND, Nanoseconds
-from monitor.model.meetings import SlotState
+from monitor.model.meetings import MeetingRef, SlotState
 from monitor.model.roster import RosterChange
 
 KEY_LIMIT: Nanoseconds = 3 * MINUTE
@@ -30,6 +32,7 @@ class DialIns:
 
     def press(self, leg: Leg, event: KeyPressed) -> Iterator[RosterChange]:
         """One more key in a call that leads to the voice of a bridge."""
+        yield from self.living(leg, event.at)
         party = leg.party
         if party.voice is None:
             party.voice = leg
@@ -90,9 +93,28 @@ class DialIns:
         if leg.due > at:
             self._await(leg)
             return
+        if self.admissions.lossy() and self._may_be_refused(leg, leg.meeting):
+            leg.held = True
+            self.admissions.counts["held_joins"] += 1
+            return
+        yield from self._let_in(leg, leg.meeting)
+
+    def living(self, leg: Leg, at: Nanoseconds) -> Iterator[RosterChange]:
+        """The call shows that it lived on: so they are in for whom that was not certain."""
+        if leg.held and leg.meeting is not None and at >= leg.due:
+            yield from self._let_in(leg, leg.meeting)
+
+    def _may_be_refused(self, leg: Leg, meeting: MeetingRef) -> bool:
+        """Whether it would be no wonder if the bridge had hung up: what it asks for was not entered, as far as seen."""
+        occurrences = self.admissions.guests.occurrences
+        if not occurrences.series(meeting):
+            return True
+        return not leg.has_right_pin and occurrences.demands_pin(meeting, occurrences.fitting(meeting, leg.keys_at))
+
+    def _let_in(self, leg: Leg, meeting: MeetingRef) -> Iterator[RosterChange]:
         waited = leg.due - leg.keys_at == self.patience
         since = "key" if waited else "answer to the bridge"
         seconds = (self.patience if waited else leg.due - leg.asked_at) // SECOND
         leg.note(f"the call lived on for {seconds} s after the last {since}", leg.keys_seen)
         joined_at = leg.keys_at if waited else leg.asked_at
-        yield from self.admissions.join(leg, leg.meeting, joined_at, self.admissions.now, leg.keys_seen)
+        yield from self.admissions.join(leg, meeting, joined_at, self.admissions.now, leg.keys_seen)

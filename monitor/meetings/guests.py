@@ -28,6 +28,17 @@ class Guests:
             return self.identities.callee(leg.answered, leg.offered)
         return self.identities.caller(leg.party.offers)
 
+    def is_unknown(self, leg: Leg) -> bool:
+        """Whether it cannot be known who this is: the INVITE was not seen, in which a trusted trunk asserts who calls.
+
+        That they are anonymous, or an extension, is then only what the caller's side says; a whole number is more.
+        """
+        if leg.by_bridge or not leg.is_partial:
+            return False
+        identity, _ = self.identity_of(leg)
+        vouched = identity.trust in {Trust.ASSERTED, Trust.SCREENED} or identity.subject.startswith("tel:")
+        return not vouched and any(offered.caller.sent_from in self.identities.trusted for offered in leg.party.offers)
+
     def participant_of(self, leg: Leg, meeting: MeetingRef, joined_at: Nanoseconds) -> Participant:
         """The one who is admitted by this leg."""
         identity, who = self.identity_of(leg)
@@ -52,6 +63,7 @@ class Guests:
             call=leg.offered.call,
             origin=leg.offered.caller.sent_from,
             by_bridge=leg.by_bridge,
+            partial=leg.is_partial,
             demands_pin=self.occurrences.demands_pin(meeting, occurrence),
             slots=leg.slots,
             facts=(who, *leg.facts),

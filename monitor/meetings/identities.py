@@ -124,7 +124,9 @@ class Identities:
         claims, trusted = answered.callee, self.trusts(answered.callee, answered.evidence)
         asserted, trust = self._vouched(claims) if trusted else (None, Trust.NONE)
         forwarded = (address_of(hop.uri, self.number_text) for hop in claims.history if trusted)
-        called = address_of(offered.target, self.number_text) or address_of(offered.addressed_to, self.number_text)
+        # A request within the call goes to a device; who was called stands in To.
+        uris = (offered.addressed_to, offered.target) if offered.partial else (offered.target, offered.addressed_to)
+        called = next(filter(None, (address_of(uri, self.number_text) for uri in uris)), None)
         subject = asserted or next(filter(None, forwarded), None) or called
         identity = Identity(
             subject=subject or ANONYMOUS,

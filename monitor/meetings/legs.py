@@ -6,11 +6,13 @@ from enum import IntEnum
 
 from monitor.model.calls import CallAnswered, CallOffered
 from monitor.model.evidence import Evidence, Fact, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.meetings import MeetingRef, Slot, SlotState
 from monitor.model.roster import Participant
 
-MAX_LEGS = 50_000
-"""Calls to meetings that are remembered at once; far beyond the ports of any bridge."""
+WAITING_ROOM = 8
+"""So many-th of the table is for those who ring, and as much for those who only talk: none of them is pushed out for
+another while there are fewer."""
 
 MAX_OFFERS = 8
 """Hops and halves of one call whose claims are remembered."""
@@ -48,8 +50,10 @@ class Leg:
         "attempt",
         "by_bridge",
         "dial_in",
+        "doomed",
         "due",
         "facts",
+        "held",
         "keys_at",
         "keys_seen",
         "meeting",
@@ -78,6 +82,10 @@ class Leg:
         self.dial_in = False
         self.redirected = False
         self.refused = False
+        self.doomed = False
+        """Its caller was seen to acknowledge a refusal that was not seen itself."""
+        self.held = False
+        """Its 20 s have passed; but where so much is lost, that nobody was seen to hang up says little."""
         self.replaced = False
         """Another leg of the same party goes on in its place: its end is nobody's leaving."""
         self.signs: tuple[tuple[str, str], ...] = ()
@@ -108,7 +116,12 @@ class Leg:
     @property
     def is_rebuilt(self) -> bool:
         """Its offer was made up from its answer; the INVITE itself was not seen, or comes late."""
-        return self.answered is not None and self.offered.evidence == self.answered.evidence
+        return self.answered is not None and self.offered.partial and self.offered.evidence == self.answered.evidence
+
+    @property
+    def is_partial(self) -> bool:
+        """No INVITE of it, nor of another half of its call, was seen from its beginning."""
+        return all(offered.partial for offered in self.party.offers)
 
     @property
     def has_right_pin(self) -> bool:
@@ -133,6 +146,7 @@ class Leg:
         self.meeting = meeting
         self.slots = ()
         self.due = 0
+        self.held = False
         self.facts = [fact for fact in self.facts if not fact.fact.startswith(ENTERED)]
 
 
@@ -183,8 +197,9 @@ class Party:
 class Legs:
     """Every leg by its Call-ID. A flood of calls that only ring pushes out its own kind; who is inside goes last."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = Limits().legs) -> None:
         self.evicted = 0
+        self._most = most
         self._named: dict[str, Leg] = {}
         self._stages: tuple[OrderedDict[str, Leg], ...] = tuple(OrderedDict() for _ in Stage)
 
@@ -204,8 +219,10 @@ class Legs:
     def add(self, leg: Leg) -> Leg | None:
         """Remembers a leg; gives the one that had to be forgotten for it, if any."""
         gone = None
-        if len(self._named) >= MAX_LEGS:
-            gone = next(leg for stage in self._stages for leg in stage.values())
+        if len(self._named) >= self._most:
+            room = self._most // WAITING_ROOM
+            crowded = next((stage for stage in self._stages if len(stage) > room), self._stages[-1])
+            gone = next(leg for stage in (crowded, *self._stages) for leg in stage.values())
             self.remove(gone)
             self.evicted += 1
         self._named[leg.name] = self._stages[leg.stage][leg.name] = leg

@@ -14,11 +14,9 @@ from monitor.meetings.legs import Leg
 from monitor.model.calls import CallOffered
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.invitations import NumberText
+from monitor.model.limits import Limits
 from monitor.model.networks import Networks
 from monitor.model.roster import Trust
-
-MAX_WAITING = 8192
-"""Names under which another half is waited for; the oldest give way."""
 
 MAX_LOOKS = 8
 """Legs that are looked at, of those that wait under one name."""
@@ -34,20 +32,28 @@ Name = tuple[str, ...]
 class Links:
     """Legs whose other half may come within a moment, found by what that would have to look like."""
 
-    def __init__(self, identities: Identities, external: Networks, number_text: NumberText) -> None:
+    def __init__(
+        self, identities: Identities, external: Networks, number_text: NumberText, most: int = Limits().halves
+    ) -> None:
         self.identities = identities
         self.external = external
         self.number_text = number_text
+        self.evicted = 0
+        self._most = most
         self._waiting: dict[Name, OrderedDict[str, tuple[Nanoseconds, Leg]]] = {}
         self._order: deque[tuple[Nanoseconds, Name, str]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._order)
 
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
         for name in self._names(leg, leg.offered.sent_to):
             self._waiting.setdefault(name, OrderedDict())[leg.name] = (at, leg)
             self._order.append((at, name, leg.name))
-        while len(self._order) > MAX_WAITING:
+        while len(self._order) > self._most:
             self._drop(*self._order.popleft())
+            self.evicted += 1
 
     def first_half(self, leg: Leg) -> Leg | None:
         """The leg of which this one is the other half, if any. The one that waits longest is served first."""

@@ -1,5 +1,6 @@
 """Which occurrence of a meeting does a join belong to, and who is on its list?"""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,9 +10,6 @@ from monitor.model.invitations import Address, Calendar, Directory, Occurrence, 
 from monitor.model.meetings import MeetingRef
 from monitor.model.policy import Policy
 from monitor.model.roster import Identity
-
-MAX_LISTS = 2048
-"""Lists of addresses remembered, one an occurrence: more than a ministry has meetings in a day."""
 
 OVERRUN = 10 * MINUTE
 """A meeting may run so far into the next one under the same number: who comes back to it is not in the next one yet."""
@@ -28,7 +26,14 @@ class Occurrences:
         self.zone = ZoneInfo(policy.timezone)
         self.early = policy.rules.early_minutes * MINUTE
         self.late = policy.rules.late_minutes * MINUTE
-        self._lists: dict[str, frozenset[Address]] = {}
+        self._most = policy.limits.guest_lists
+        self._lists: OrderedDict[str, frozenset[Address]] = OrderedDict()
+        self.lists_evicted = 0
+
+    @property
+    def lists(self) -> int:
+        """Lists of who is invited that are worked out."""
+        return len(self._lists)
 
     def local_date(self, at: Nanoseconds) -> date:
         """The date on the walls of the organisation."""
@@ -89,8 +94,9 @@ class Occurrences:
         known = self._lists.get(occurrence.id)
         if known is None:
             known = addresses_of(occurrence.invitees, self.directory)
-            if len(self._lists) >= MAX_LISTS:
-                del self._lists[next(iter(self._lists))]
+            if len(self._lists) >= self._most:
+                self._lists.popitem(last=False)
+                self.lists_evicted += 1
             self._lists[occurrence.id] = known
         return known
 

@@ -22,6 +22,10 @@ class Roster:
         """Whether this participant is still there, as it is told here."""
         return self._present.get(participant.id) is participant
 
+    def get(self, name: str) -> Participant | None:
+        """The participant of that id, as told last; none when they are not there."""
+        return self._present.get(name)
+
     def add(self, participant: Participant) -> None:
         """Somebody was admitted, or is known better."""
         known = self._present.get(participant.id)

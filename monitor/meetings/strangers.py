@@ -5,12 +5,7 @@ from typing import TypeAlias
 
 from monitor.model.calls import CallAnswered, CallOffered
 from monitor.model.evidence import MINUTE, Nanoseconds
-
-MAX_RINGING = 50_000
-"""Calls that nobody has answered; a flood of them pushes out only its own kind."""
-
-MAX_TALKING = 50_000
-"""Answered calls: several times what a large trunk carries at once."""
+from monitor.model.limits import Limits
 
 MAX_OFFERS = 4
 """Hops of one call that are remembered: each may bring another identity."""
@@ -22,10 +17,11 @@ Said: TypeAlias = tuple[CallOffered | CallAnswered, ...]
 
 
 class Strangers:
-    """What was said so far of each call that is no leg of a meeting."""
+    """What was said so far of each call that is no leg of a meeting; those that ring push out only their own kind."""
 
-    def __init__(self) -> None:
-        self.evicted = 0
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self.counts = dict.fromkeys(("strangers_ringing_evicted", "strangers_talking_evicted"), 0)
         # Ordered dicts: the oldest of a plain one is found only behind all that went before it.
         self._ringing: OrderedDict[str, Said] = OrderedDict()
         self._talking: OrderedDict[str, Said] = OrderedDict()
@@ -33,14 +29,19 @@ class Strangers:
     def __len__(self) -> int:
         return len(self._ringing) + len(self._talking)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"strangers_ringing": len(self._ringing), "strangers_talking": len(self._talking)}
+
     def offered(self, event: CallOffered) -> None:
         """A call begins, or is seen on its next hop."""
         before = self._ringing.pop(event.call, ())
         self._talking.pop(event.call, None)
         self._forget_old(event.at)
-        if len(self._ringing) >= MAX_RINGING:
+        if len(self._ringing) >= self._limits.strangers_ringing:
             self._ringing.popitem(last=False)
-            self.evicted += 1
+            self.counts["strangers_ringing_evicted"] += 1
         self._ringing[event.call] = (*before[-MAX_OFFERS + 1 :], event)
 
     def answered(self, event: CallAnswered) -> None:
@@ -48,9 +49,9 @@ class Strangers:
         before = self._ringing.pop(event.call, None)
         if before is None:
             return
-        if len(self._talking) >= MAX_TALKING:
+        if len(self._talking) >= self._limits.strangers_talking:
             self._talking.popitem(last=False)
-            self.evicted += 1
+            self.counts["strangers_talking_evicted"] += 1
         self._talking[event.call] = (*before, event)
 
     def over(self, call: str) -> Said:

@@ -33,7 +33,8 @@ class Timers:
         if len(self._heap) > self._limit:
             self._heap = [timer for timer in self._heap if timer[3]()]
             heapify(self._heap)
-            self._limit = 2 * len(self._heap) + MAX_IDLE
+            # A deadline holds its leg: those of the dead must not be many.
+            self._limit = len(self._heap) + len(self._heap) // 4 + MAX_IDLE
         self._count += 1
         heappush(self._heap, (when, self._count, say, lives))
         self.due = self._heap[0][0]

@@ -11,9 +11,7 @@ from monitor.meetings.links import user_of
 from monitor.model.calls import CallForwarded, CallOffered
 from monitor.model.evidence import MINUTE, Evidence, Nanoseconds
 from monitor.model.invitations import NumberText
-
-MAX_TRANSFERS = 1024
-"""Transfers that are under way at once."""
+from monitor.model.limits import Limits
 
 PATIENCE: Nanoseconds = MINUTE
 """The bridge calls the new party this soon after it was asked to."""
@@ -22,20 +20,30 @@ PATIENCE: Nanoseconds = MINUTE
 class Transfers:
     """Who is about to take whose place."""
 
-    def __init__(self, legs: Legs, number_text: NumberText) -> None:
+    def __init__(self, legs: Legs, number_text: NumberText, most: int = Limits().transfers) -> None:
+        self.evicted = 0
+        self._most = most
         self.legs = legs
         self.number_text = number_text
         self._asked: OrderedDict[str, tuple[Leg, Evidence, Nanoseconds]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._asked)
 
     def ask(self, event: CallForwarded) -> None:
         """The far end of a call in a meeting is asked to call somebody else in."""
         leg = self.legs.get(event.call)
         if leg is None or leg.participant is None or (event.by == "callee") is not leg.by_bridge:
             return
-        for uri in event.to[:1]:
-            self._asked[self._name(uri)] = (leg, event.evidence, event.at)
-        while len(self._asked) > MAX_TRANSFERS:
+        while self._asked and event.at - next(iter(self._asked.values()))[2] > PATIENCE:
             self._asked.popitem(last=False)
+        for uri in event.to[:1]:
+            name = self._name(uri)
+            self._asked.pop(name, None)
+            self._asked[name] = (leg, event.evidence, event.at)
+        while len(self._asked) > self._most:
+            self._asked.popitem(last=False)
+            self.evicted += 1
 
     def asked_for(self, event: CallOffered) -> tuple[Leg, Evidence] | None:
         """The leg for whose place this call is made by the far end, and the frame in which it was asked to."""

@@ -137,5 +137,14 @@ def losses_of(captures: "Iterable[CaptureReport]", counts: Mapping[str, int]) ->
 
 
 def envelopes_of(counts: Mapping[str, int]) -> dict[str, int]:
-    """How often each envelope was opened, by its name; every name is there."""
-    return {name.removeprefix("in_"): count for name, count in sorted(counts.items()) if name.startswith("in_")}
+    """How often each envelope was opened, by its name: tags and tunnels, and the reports of capture agents."""
+    found = {name.removeprefix("in_"): count for name, count in counts.items() if name.startswith("in_")}
+    if "hep_messages" in counts:
+        found["hep"] = counts["hep_messages"]
+    return dict(sorted(found.items()))
+
+
+def evictions_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many entries each table has forgotten before their time, by the table's name."""
+    ending = "_evicted"
+    return {name.removesuffix(ending): count for name, count in sorted(counts.items()) if name.endswith(ending)}

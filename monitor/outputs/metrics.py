@@ -8,12 +8,13 @@ there at zero, their number is bounded, and no person, number, address, call or 
 import os
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from monitor import __version__
+from monitor.model.accounts import FRAME_CLASSES, envelopes_of, evictions_of
 from monitor.model.alerts import Alert, RuleInfo, Severity
 from monitor.model.calls import (
     CallAnswered,
@@ -27,6 +28,7 @@ from monitor.model.calls import (
     RosterSeen,
 )
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
+from monitor.model.limits import BOUNDS, Limits
 from monitor.model.meetings import Method
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.problems import ConfigError, Problem
@@ -88,10 +90,6 @@ KINDS: dict[type[object], str] = {
 }
 ALERT_ACTIVE: Nanoseconds = HOUR
 """An alert is active for so long after its last sighting."""
-MAX_ALERTS = 65_536
-"""Alerts remembered, so that each is counted once; the oldest go first."""
-MAX_PARTICIPANTS = 100_000
-"""Participants remembered, so that their leaving is counted; the oldest go first."""
 MAX_COUNTS = 256
 """Names taken from summaries."""
 MAX_PLATFORMS = 64
@@ -112,7 +110,12 @@ class Metrics:
         rules: Iterable[RuleInfo] = (),
         platforms: Iterable[str] = (),
         counts: Iterable[str] = (),
+        limits: Limits | None = None,
+        sizes: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        """`sizes` tells how full each table is; it is asked at each scrape."""
+        self._limits = limits or Limits()
+        self._sizes = sizes
         pairs: list[Series] = [(rule.name, severity) for rule in rules for severity in rule.severities]
         self._rules = dict.fromkeys(pairs[:MAX_RULES] + [(OTHER, severity) for severity in Severity])
         self._platforms = dict.fromkeys([*list(platforms)[:MAX_PLATFORMS], OTHER])
@@ -128,6 +131,7 @@ class Metrics:
         self._packets: Counter[Series] = Counter()
         self._lost: Counter[Series] = Counter()
         self._evicted: Counter[Series] = Counter()
+        self._frames: Counter[Series] = Counter()
         self._now: Nanoseconds = 0
         self._registry: CollectorRegistry | None = None
         self.reload_succeeded = True
@@ -189,7 +193,7 @@ class Metrics:
             self._alerts[series] += 1
         self._known[alert.id] = (series, alert.last_seen)
         self._alert_times[series] = max(self._alert_times.get(series, 0), alert.last_seen / SECOND)
-        if len(self._known) > MAX_ALERTS:
+        if len(self._known) > self._limits.known_alerts:
             self._known.popitem(last=False)
             self._evicted["alerts",] += 1
 
@@ -200,7 +204,7 @@ class Metrics:
             self._joins[platform, who.method, who.verdict] += 1
         meeting = who.occurrence.id if who.occurrence else f"{who.meeting.platform}/{who.meeting.key}"
         self._present[who.id] = (meeting, who.verdict)
-        if len(self._present) > MAX_PARTICIPANTS:
+        if len(self._present) > self._limits.known_participants:
             self._present.popitem(last=False)
             self._evicted["participants",] += 1
 
@@ -209,9 +213,15 @@ class Metrics:
         for name in summary.counts:
             if name in self._counts or (len(self._counts) < MAX_COUNTS and _is_label(name)):
                 self._counts[name] = summary.counts[name]
+        accounts, losses = summary.accounts, summary.losses
         self._packets["capture",] = sum(report.frames for report in summary.captures)
-        self._lost["capture", "snaplen"] = sum(report.cut for report in summary.captures)
-        self._lost["capture", "damage"] = sum(len(report.damage) for report in summary.captures)
+        for name in FRAME_CLASSES:
+            self._frames[name,] = getattr(accounts, name)
+        self._lost["capture", "kernel"] = losses.dropped_by_system
+        self._lost["capture", "interface"] = losses.dropped_by_interface
+        self._lost["capture", "filter"] = accounts.unreadable
+        self._lost["capture", "snaplen"] = losses.cut_frames
+        self._lost["capture", "damage"] = losses.damaged_places
 
     @property
     def registry(self) -> "CollectorRegistry":
@@ -315,6 +325,14 @@ class Metrics:
 
     def _of_reading(self) -> Iterator["Metric"]:
         yield _counter("packets", "Packets that came.", ("source",), [(source,) for source in SOURCES], self._packets)
+        classes = [(name,) for name in FRAME_CLASSES]
+        yield _counter(
+            "frames",
+            "What became of each packet.",
+            ("class",),
+            classes,
+            self._frames,
+        )
         losses = [(source, where) for source in SOURCES for where in LOSSES]
         yield _counter("packets_dropped", "Packets lost or damaged.", ("source", "where"), losses, self._lost)
         yield _counter(
@@ -328,13 +346,21 @@ class Metrics:
             oddities,
             self._oddities,
         )
+        yield _by_name("envelopes", "Tags and tunnels opened.", "envelope", envelopes_of(self._counts))
+        yield _by_name("evictions", "Entries that a full table forgot.", "table", evictions_of(self._counts))
         names = [(name,) for name in sorted(self._counts)]
         counts: dict[Series, float] = {(name,): count for name, count in self._counts.items()}
         yield _counter("work", "What each stage did, missed and forgot, by its own name.", ("what",), names, counts)
 
     def _of_us(self) -> Iterator["Metric"]:
         tables = [("alerts",), ("participants",)]
-        yield _counter("metrics_evictions", "Entries that a full table forgot.", ("table",), tables, self._evicted)
+        yield _counter("metrics_evictions", "Entries that a full table here forgot.", ("table",), tables, self._evicted)
+        names = [(name,) for name in BOUNDS]
+        own = {"known_alerts": len(self._known), "known_participants": len(self._present)}
+        sizes: dict[Series, float] = {(name,): size for name, size in (*self._sizes().items(), *own.items())}
+        yield _gauge("table_entries", "Entries, or bytes, in a table.", ("table",), names, sizes)
+        limits: dict[Series, float] = {(name,): getattr(self._limits, name) for name in BOUNDS}
+        yield _gauge("table_limit", "The most that a table holds.", ("table",), names, limits)
         yield _gauge(
             "config_last_reload_successful",
             "1 when the configuration in use is the newest.",
@@ -356,6 +382,12 @@ def _counter(
     from prometheus_client.core import CounterMetricFamily
 
     return _filled(CounterMetricFamily(f"joinwatch_{name}", about, labels=labels), series, counts)
+
+
+def _by_name(name: str, about: str, label: str, counts: Mapping[str, int]) -> "Metric":
+    """A counter with one label, whose values are the names of these counts."""
+    series: dict[Series, float] = {(which,): count for which, count in counts.items()}
+    return _counter(name, about, (label,), series, series)
 
 
 def _gauge(name: str, about: str, labels: Series, series: Iterable[Series], counts: Mapping[Series, float]) -> "Metric":

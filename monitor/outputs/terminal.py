@@ -12,6 +12,7 @@ import msgspec
 from monitor.model.alerts import Alert, Severity
 from monitor.model.calls import CallOffered
 from monitor.model.evidence import Fact, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Joined, Left, Participant, PinRefused, Tried, Verdict
 from monitor.model.summary import Summary
@@ -21,9 +22,6 @@ from monitor.outputs.records import Record
 from monitor.outputs.report import alert_lines, explain_line, meeting_table, nothing_lines, tries_line
 from monitor.outputs.words import frame, name, zone_of
 
-MAX_PARTICIPANTS = 20_000
-"""Kept for the page, which nobody reads further; the journal has everybody."""
-MAX_ALERTS = 10_000
 MAX_TRIED = 10_000
 """Meetings tried without success whose names are kept to count them."""
 MAX_ODDITIES = 256
@@ -59,7 +57,9 @@ class Terminal:
         colour: bool | None = None,
         journal: str | None = None,
         explain_options: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits or Limits()
         self._page = Page(stream, width=width, colour=colour)
         self._zone = zone_of(timezone)
         self._zone_name = timezone
@@ -84,7 +84,7 @@ class Terminal:
             case Left():
                 self._keep(record.participant, record.left_at)
             case Alert():
-                if record.id in self._alerts or len(self._alerts) < MAX_ALERTS:
+                if record.id in self._alerts or len(self._alerts) < self._limits.page_alerts:
                     self._alerts[record.id] = record
                 else:
                     self._alerts_not_kept += 1
@@ -99,6 +99,11 @@ class Terminal:
             case _:
                 pass
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {"page_participants": len(self._stays), "page_alerts": len(self._alerts)}
+
     def _keep(self, who: Participant, left_at: Nanoseconds | None) -> None:
         known = self._stays.get(who.id)
         if known is not None:
@@ -106,7 +111,7 @@ class Terminal:
         elif left_at is None:
             # The page names no fact of a join: alerts bring their own, and the journal has them all.
             self._stays[who.id] = Stay(msgspec.structs.replace(who, facts=()))
-            if len(self._stays) > MAX_PARTICIPANTS:
+            if len(self._stays) > self._limits.page_participants:
                 _, gone = self._stays.popitem(last=False)
                 self._not_kept[gone.who.verdict] += 1
 

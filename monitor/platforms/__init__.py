@@ -40,14 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Platforms", "known_platforms"]
 
-MAX_OFFERED = 65_536
-"""Dial-ins that nobody has answered yet: a flood of them pushes out only its own kind."""
-MAX_DIAL_INS = 65_536
-"""Dial-ins that were answered, or in which a key was pressed."""
 EXPIRY: Nanoseconds = 6 * HOUR
 """A dial-in without a key for so long presses no more that matter."""
-MAX_STRANGERS = 16_384
-"""Calls to unknown numbers in which keys are pressed."""
 
 T = TypeVar("T")
 
@@ -66,16 +60,27 @@ class Platforms:
     ) -> None:
         self.number_text = number_text
         self.counts: dict[str, int] = dict.fromkeys(
-            ("meetings_named", "dial_ins", "keys", "unknown_bridges", "dial_ins_evicted", "dial_ins_expired",
-             "slots_lost", "access_numbers_learned"), 0)  # fmt: skip
+            ("meetings_named", "dial_ins", "keys", "unknown_bridges", "dial_ins_offered_evicted", "dial_ins_evicted",
+             "dial_ins_elsewhere_evicted", "dial_ins_expired", "slots_lost", "access_numbers_learned"), 0)  # fmt: skip
+        self._limits = policy.limits
         self._pin_check = pin_check or _no_pin
         self._knows = knows or _nothing
         self._atlas = Atlas(policy, number_text, access_numbers or {})
         self._addresses = Addresses(self._atlas, self._knows)
+        # A table each, so that a flood of calls that nobody has answered pushes out only its own kind.
         self._offered: OrderedDict[str, tuple[Nanoseconds, Entrance]] = OrderedDict()
         self._dial_ins: OrderedDict[str, tuple[Nanoseconds, Keypad]] = OrderedDict()
         self._strangers: OrderedDict[str, tuple[Nanoseconds, Stranger]] = OrderedDict()
         self._reader: Texts | None = None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {
+            "dial_ins_offered": len(self._offered),
+            "dial_ins": len(self._dial_ins),
+            "dial_ins_elsewhere": len(self._strangers),
+        }
 
     def read_text(self, text: str) -> MeetingText:
         """The meetings, and the numeric PINs, in any text of an invitation, in any language.
@@ -155,7 +160,7 @@ class Platforms:
         if isinstance(goal, MeetingRef):
             self.counts["meetings_named"] += 1
             return (MeetingNamed(at=event.at, evidence=event.evidence, call=event.call, meeting=goal),)
-        self._keep(self._offered, MAX_OFFERED, event.call, event.at, goal)
+        self._keep(self._offered, "dial_ins_offered", self._limits.dial_ins_offered, event.call, event.at, goal)
         return (self._reached(event, goal),)
 
     def _is_ordinary(self, event: CallOffered) -> bool:
@@ -227,7 +232,8 @@ class Platforms:
             self._offered.pop(event.call, None)
         elif dial_in is not None:
             entrance = Entrance(dial_in[1].platform, dial_in[1].site)
-            self._keep(self._offered, MAX_OFFERED, event.call, event.at, entrance)
+            most = self._limits.dial_ins_offered
+            self._keep(self._offered, "dial_ins_offered", most, event.call, event.at, entrance)
 
     def _press(self, event: DigitDialled) -> Iterable[SignallingEvent]:
         if event.by != "caller":  # what the bridge sends back is no entry
@@ -245,6 +251,7 @@ class Platforms:
 
     def _pressed(self, event: DigitDialled, keypad: Keypad) -> KeyPressed:
         lost = keypad.lost
+        keypad.frayed = keypad.frayed or event.frayed
         keypad.press(event.digit)
         self.counts["keys"] += 1
         self.counts["slots_lost"] += keypad.lost - lost
@@ -257,6 +264,7 @@ class Platforms:
             meeting=keypad.meeting,
             slots=keypad.slots,
             via=event.via,
+            partial=keypad.frayed,
         )
 
     def _press_at_stranger(self, event: DigitDialled) -> Iterable[SignallingEvent]:
@@ -274,16 +282,23 @@ class Platforms:
                 for key in number:
                     keypad.press(key)
                 return (self._reached(event, entrance), self._pressed(event, keypad))
-        self._keep(self._strangers, MAX_STRANGERS, event.call, event.at, stranger)
+        most = self._limits.dial_ins_elsewhere
+        self._keep(self._strangers, "dial_ins_elsewhere", most, event.call, event.at, stranger)
         return ()
 
     def _pick_up(self, call: str, at: Nanoseconds, entrance: Entrance) -> Keypad:
         keypad = Keypad(entrance.platform, entrance.site, self._knows, self._pin_check)
-        self._keep(self._dial_ins, MAX_DIAL_INS, call, at, keypad)
+        self._keep(self._dial_ins, "dial_ins", self._limits.dial_ins, call, at, keypad)
         return keypad
 
     def _keep(
-        self, table: OrderedDict[str, tuple[Nanoseconds, T]], most: int, call: str, at: Nanoseconds, state: T
+        self,
+        table: OrderedDict[str, tuple[Nanoseconds, T]],
+        name: str,
+        most: int,
+        call: str,
+        at: Nanoseconds,
+        state: T,
     ) -> None:
         """Puts the state of a call into its table, after what has expired and, in a full one, the oldest has gone."""
         while table:
@@ -291,7 +306,7 @@ class Platforms:
             if table[oldest][0] < at - EXPIRY:
                 self.counts["dial_ins_expired"] += 1
             elif len(table) >= most:
-                self.counts["dial_ins_evicted"] += 1
+                self.counts[f"{name}_evicted"] += 1
             else:
                 break
             del table[oldest]

@@ -47,7 +47,7 @@ class Entrance(NamedTuple):
 def uri_of(text: str) -> Uri:
     """The parts of a `sip:`, `sips:`, `h323:` or `tel:` URI (RFC 3261, 19.1; RFC 3508; RFC 3966) or bare address."""
     scheme, colon, rest = text.strip("<> ").partition(":")
-    if not colon or (scheme.isdigit() and "@" not in scheme):
+    if not colon or (scheme.isdigit() and scheme.isascii()):
         scheme, rest = "", text
     user, at, host = rest.partition("@")
     if not at:

@@ -104,7 +104,8 @@ class Capture:
             if not filters.looks:
                 yield from frames
             for frame in frames:
-                filters.look(frame.link, frame.data, frame.length)
+                if frame.number > self._look.frames:
+                    filters.look(frame.link, frame.data, frame.length)
                 yield frame
                 yield from islice(frames, AGAIN - 1)
 

@@ -279,7 +279,7 @@ def _near(field: str) -> list[str]:
 
 def _bare(field: str) -> str:
     """A column's name without what products put around it: `E-mail Address 2` is `emailaddress`."""
-    return re.sub(r"[\s_.()/-]|[0-9]+\s*$", "", field.strip().lower())
+    return re.sub(r"[\s_.()/-]", "", field.strip().lower().rstrip("0123456789"))
 
 
 def _fields_of(columns: Sequence[str], row: Sequence[str]) -> dict[str, list[str]]:
@@ -304,7 +304,7 @@ def _entry_of(fields: dict[str, list[str]], line: int, reader: _Fields) -> Entry
         for text in re.split(r"[\s|]+|;(?=[^;=]*@)", field):
             reader.add_sip(entry, text, line)
     for field in fields.get("range", ()):
-        for text in re.split(r"[|;,]|\s+(?=\+)", field):
+        for text in re.split(r"[|;,]|\s(?=\+)", field):
             reader.add_range(entry, text, line)
     for field in fields.get("delegates", ()):
         for text in re.split(r"[|;,]", field):
@@ -319,7 +319,7 @@ def _numbers_in(field: str, number_text: NumberText) -> Iterator[str]:
         if not text.strip() or number_text(text.strip()) or len(text) < 2 * FEWEST_DIGITS:
             yield text
         else:
-            pieces = re.split(r"\s+(?=\+|00)", text.strip())
+            pieces = re.split(r"\s(?=\+|00)", text.strip())
             yield from pieces if len(pieces) > 1 else text.split() if all(map(number_text, text.split())) else [text]
 
 

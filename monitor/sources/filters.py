@@ -49,7 +49,9 @@ IPV6_EXTENSIONS = (0, 43, 44, 51, 60, 135, 139, 140)
 """Next headers that hide the transport (RFC 8200, 4302, 6275, 7401, 5533), that of fragments among them."""
 NETMASK_UNKNOWN = 0xFFFF_FFFF
 """A mirror port has no address, so no netmask."""
-DATA_LINK_TYPES = {100: 11, 101: 12, 106: 19}
+PPP_LINKS = (9, 50)
+"""PPP, that libpcap looks into behind HDLC's address only; what has none, or Cisco's, passes as a whole."""
+DATA_LINK_TYPES = {14: 12, 100: 11, 101: 12, 106: 19}
 """LINKTYPE_ of savefiles → DLT_ of libpcap, where they differ."""
 LINK_TYPES = {kind: link for link, kind in DATA_LINK_TYPES.items()}
 LINKTYPE_RAW = 101
@@ -74,6 +76,8 @@ def filter_text(asks: Iterable[Ask], link: int = LINKTYPE_ETHERNET, *, tags: boo
     if link in ETHERTYPE_AT:
         passed = TUNNEL_ETHERTYPES if tags else TUNNEL_ETHERTYPES + TAG_ETHERTYPES
         others.append(_any_of(f"link[{ETHERTYPE_AT[link]}:2]", passed))
+    if link in PPP_LINKS:
+        others.append("link[0]!=0xff")
     if link == LINKTYPE_ETHERNET:
         others.append("(link[12:2]<0x600 and link[14:4]=0xaaaa0300)")  # LLC and SNAP (RFC 1042): few, and `wire` looks
     if tags:

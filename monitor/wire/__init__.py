@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Frame, Packet, evidence_of
 from monitor.wire import agents, duplicates, fragments, hep, streams
@@ -44,7 +45,7 @@ from monitor.wire.link import cooked, cooked2, ethernet, loopback, raw, raw_ipv4
 from monitor.wire.macsec import macsec
 from monitor.wire.mpls import mpls
 from monitor.wire.nsh import nsh
-from monitor.wire.ppp import directed, hdlc, ppp, pppoe, serial
+from monitor.wire.ppp import hdlc, ppp, pppd, pppoe, serial
 from monitor.wire.streams import Streams
 from monitor.wire.tcp import segment_of
 from monitor.wire.tzsp import tzsp
@@ -67,8 +68,7 @@ LINKS: dict[int, Envelope] = {
     108: loopback,
     113: cooked,
     127: radiotap,
-    166: directed,
-    204: directed,
+    166: pppd,
     228: raw_ipv4,
     229: raw_ipv6,
     276: cooked2,
@@ -121,7 +121,6 @@ COUNTED: dict[Envelope, str] = {
     backbone: "in_mac_in_mac",
     cooked: "in_linux_cooked",
     cooked2: "in_linux_cooked",
-    directed: "in_ppp",
     erspan: "in_erspan",
     erspan_i: "in_erspan",
     extender: "in_8021br",
@@ -138,6 +137,7 @@ COUNTED: dict[Envelope, str] = {
     mpls: "in_mpls",
     nsh: "in_nsh",
     ppp: "in_ppp",
+    pppd: "in_ppp",
     pppoe: "in_pppoe",
     qinq: "in_qinq",
     radiotap: "in_wifi",
@@ -159,6 +159,7 @@ MAX_DEPTH = 16  # envelopes and IP headers in one frame
 
 COUNTS = (
     "datagrams",
+    "datagrams_read_otherwise",
     "datagrams_truncated",
     "duplicates",
     "unknown_links",
@@ -168,6 +169,7 @@ COUNTS = (
     "malformed_frames",
     "segments_empty",
     *sorted(set(COUNTED.values())),
+    *duplicates.COUNTS,
     *fragments.COUNTS,
     *streams.COUNTS,
     *agents.COUNTS,
@@ -197,15 +199,25 @@ class Wire:
     """Everything between a frame and the bytes that one endpoint sent to another."""
 
     def __init__(
-        self, hep_senders: Sequence[str] | None = None, hep_key: Key | None = None, widen: Widen | None = None
+        self,
+        hep_senders: Sequence[str] | None = None,
+        hep_key: Key | None = None,
+        widen: Widen | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """`hep_senders` may report what they saw, and without it everybody; `widen` asks the packet filter for more."""
+        limits = limits or Limits()
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
-        self._duplicates = Duplicates()
-        self._fragments = Fragments(self.counts)
-        self._streams = Streams(self.counts)
+        self._duplicates = Duplicates(self.counts, limits.recent_packets)
+        self._fragments = Fragments(self.counts, limits)
+        self._streams = Streams(self.counts, limits)
         self._agents = Agents(self.counts, hep_senders, hep_key, widen)
         self._ticked: Nanoseconds = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {"recent_packets": len(self._duplicates), **self._fragments.sizes, **self._streams.sizes}
 
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""
@@ -239,14 +251,16 @@ class Wire:
     def finish(self) -> Sequence[Given]:
         """What was still waiting when the last capture ended."""
         self._fragments.finish()
-        return list(self._agents.stream(self._streams.finish()))
+        others = self._others() if self._fragments.others else ()
+        return [*others, *self._agents.stream(self._streams.finish())]
 
     def _tick(self, frame: Frame) -> Sequence[Given]:
         """Packet time has moved on (or back, with another capture): first what that frees, then the frame."""
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
-        freed = list(self._agents.stream(self._streams.advance(frame[:3])))
+        others = self._others() if self._fragments.others else ()
+        freed = [*others, *self._agents.stream(self._streams.advance(frame[:3]))]
         given = self.feed(frame)
         return [*freed, *given] if freed else given
 
@@ -258,6 +272,11 @@ class Wire:
             return self._open(frame)  # which says what is wrong
 
     def _open(self, frame: Frame) -> Sequence[Given]:
+        """The long way, and what fragments make of a packet in another reading."""
+        given = self._opened(frame)
+        return [*given, *self._others()] if self._fragments.others else given
+
+    def _opened(self, frame: Frame) -> Sequence[Given]:
         """The long way: envelope by envelope, each of which may be broken."""
         link = LINKS.get(frame.link)
         if link is None:
@@ -329,6 +348,28 @@ class Wire:
         if conflict:
             out.append(_oddity(frame, "ip", Reason.CONFLICT, "fragments overlap with different bytes"))
         return whole
+
+    def _others(self) -> list[Given]:
+        """Packets whose fragments differ, in their other reading."""
+        others, self._fragments.others = self._fragments.others, []
+        out: list[Given] = []
+        for seen, ip in others:
+            at, capture, number = seen
+            out.append(
+                _oddity(Frame(at, capture, number, 0, b"", 0), "ip", Reason.CONFLICT, "fragments make two packets")
+            )
+            try:
+                if ip.protocol == _UDP:
+                    _, flow, payload, _ = udp_of(ip)
+                    self.counts["datagrams_read_otherwise"] += 1
+                    out += self._agents.datagram(Datagram(*seen, flow, payload, ambiguous=True))
+                elif ip.protocol == _TCP:
+                    segment = segment_of(ip.data, ip.start, ip.end)
+                    out += self._streams.feed(seen, ip.addresses + ip.data[ip.start : ip.start + 4], segment)
+                    self.counts["segments"] -= 1  # The frames were counted.
+            except Malformed:
+                continue  # One of the two readings must be sound, and need not be this one.
+        return out
 
     def _is_copy(self, parts: tuple[bytes | int, ...], at: Nanoseconds) -> bool:
         copy = self._duplicates.have(parts, at)

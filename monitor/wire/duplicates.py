@@ -3,9 +3,11 @@
 from collections.abc import Hashable
 
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 
 WINDOW: Nanoseconds = SECOND // 20  # A copy comes within 50 ms; SIP repeats itself after 500 ms at the earliest.
-MAX_PACKETS = 65_536  # 1.3 million packets a second; two generations are at most 15 MB.
+
+COUNTS = ("recent_packets_evicted",)
 
 
 class Duplicates:
@@ -15,7 +17,9 @@ class Duplicates:
     each process, so that nobody can craft two packets that are taken for one, and no content is held.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counts: dict[str, int], most: int = Limits().recent_packets) -> None:
+        self._counts = counts
+        self._most = most
         self._young: dict[int, Nanoseconds] = {}
         self._old: dict[int, Nanoseconds] = {}
 
@@ -23,9 +27,13 @@ class Duplicates:
         """Called when packet time has moved on by the window, or back: the old generation is forgotten."""
         self._old, self._young = self._young, {}
 
+    def __len__(self) -> int:
+        return max(len(self._young), len(self._old))
+
     def have(self, parts: Hashable, at: Nanoseconds) -> bool:
         """True when the same came less than 50 ms ago; the third copy too is measured against the first."""
-        if len(self._young) >= MAX_PACKETS:
+        if len(self._young) >= self._most:
+            self._counts["recent_packets_evicted"] += len(self._old)
             self.advance()
         young = self._young
         name = hash(parts)

@@ -3,14 +3,16 @@
 In: the `IpPacket` of a fragment. Out: the whole one, once its last hole is filled.
 """
 
+from collections import OrderedDict
+
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Reason
 from monitor.wire.ip import Fragment, IpPacket, whole_of
 from monitor.wire.pieces import Pieces, Seen
+from monitor.wire.rivals import Rivals
 
 LIFE: Nanoseconds = 30 * SECOND  # Linux's; RFC 8200 lets a receiver wait 60 s, RFC 791 15 s.
-MAX_PACKETS = 4096  # incomplete at one time
-MAX_WEIGHT = 8 * 1024 * 1024  # bytes held in all of them
 MAX_PIECES = 1024  # in one packet: 8 bytes each is the least that the protocol can say
 MAX_SIZE = 65_535  # bytes of an IP packet
 
@@ -47,10 +49,20 @@ class _Incomplete:
 class Fragments:
     """All packets that are still incomplete."""
 
-    def __init__(self, counts: dict[str, int]) -> None:
+    def __init__(self, counts: dict[str, int], limits: Limits | None = None) -> None:
         self._counts = counts
-        self._incomplete: dict[bytes, _Incomplete] = {}
+        self._limits = limits or Limits()
+        # Ordered: the oldest of a plain dict is found only behind all that went before it.
+        self._incomplete: OrderedDict[bytes, _Incomplete] = OrderedDict()
         self._weight = 0
+        self._rivals = Rivals()
+        self.others: list[tuple[Seen, IpPacket]] = []
+        """Packets that can be put together otherwise, until somebody takes them."""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"fragments": len(self._incomplete), "fragment_bytes": self._weight}
 
     def feed(self, seen: Seen, ip: IpPacket, part: Fragment) -> tuple[IpPacket | None, bool]:
         """The whole packet, if this part completes it; and whether the part contradicts an earlier one."""
@@ -68,15 +80,19 @@ class Fragments:
             self._forget(part.packet)
             self._counts["fragmented_packets"] += 1
             self._counts["fragments_joined"] += held.count - 1
-            return whole_of(ip, held.protocol, b"".join([piece.content for piece in held.pieces])), conflict
+            content = b"".join([piece.content for piece in held.pieces])
+            self.others += self._rivals.take(seen, ip, part, content, conflict)
+            return whole_of(ip, held.protocol, content), conflict
+        self.others += self._rivals.take(seen, ip, part, None, conflict)
         if len(held.pieces) > MAX_PIECES:
             self._lose(part.packet, "fragments_evicted")
-        while self._weight > MAX_WEIGHT or len(self._incomplete) > MAX_PACKETS:
+        while self._weight > self._limits.fragment_bytes or len(self._incomplete) > self._limits.fragments:
             self._lose(next(iter(self._incomplete)), "fragments_evicted")
         return None, conflict
 
     def advance(self, at: Nanoseconds) -> None:
         """Forgets what has waited too long. The table is in the order of arrival."""
+        self.others += self._rivals.advance(at)
         while self._incomplete:
             oldest = next(iter(self._incomplete))
             if abs(at - self._incomplete[oldest].since) < LIFE:
@@ -85,6 +101,7 @@ class Fragments:
 
     def finish(self) -> None:
         """Nothing more will come."""
+        self.others += self._rivals.finish()
         for packet in list(self._incomplete):
             self._lose(packet, "fragments_expired")
 

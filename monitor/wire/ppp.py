@@ -37,6 +37,8 @@ def serial(data: bytes, start: int) -> tuple[int, int]:
     return hdlc(data, start) if data[start : start + 1] in (b"\x0f", b"\x8f") else ppp(data, start)
 
 
-def directed(data: bytes, start: int) -> tuple[int, int]:
-    """PPP behind a byte of direction (LINKTYPE_PPP_PPPD, LINKTYPE_PPP_WITH_DIR)."""
-    return ppp(data, start + 1)
+def pppd(data: bytes, start: int) -> tuple[int, int]:
+    """PPP with a direction in the place of HDLC's address (LINKTYPE_PPP_PPPD)."""
+    if len(data) < start + 2:
+        raise cut(data, "PPP header")
+    return ppp(data, start + 2)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from monitor.model.evidence import MINUTE, Evidence, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Flow, OtherReading, StreamData, StreamEnd, StreamGap, reverse_of
 from monitor.wire import readings
@@ -35,8 +36,6 @@ from monitor.wire.pieces import Piece, Pieces, Seen
 from monitor.wire.readings import MAX_PAYLOADS, Reading, trim
 from monitor.wire.tcp import ACK, FIN, RST, SYN, URG, Segment, near
 
-MAX_FLOWS = 32_768  # directions remembered; 1 KiB each at most without what waits
-MAX_WEIGHT = 16 * 1024 * 1024  # bytes waiting in all flows
 MAX_FLOW_WEIGHT = 1024 * 1024  # bytes waiting in one: a larger receive window is no habit of signalling
 MAX_FLOW_PIECES = 512  # waiting in one, so that a segment that overlaps all of them costs little
 MAX_OPENING = 64 * 1024  # bytes kept of a start in mid-stream
@@ -72,8 +71,9 @@ _stream_data = tuple.__new__  # A named tuple's own constructor costs 0.1 µs mo
 class Streams:
     """All directions of all connections."""
 
-    def __init__(self, counts: dict[str, int]) -> None:
+    def __init__(self, counts: dict[str, int], limits: Limits | None = None) -> None:
         self._counts = counts
+        self._limits = limits or Limits()
         self._halves: OrderedDict[Flow, Half] = OrderedDict()
         """In the order of their last frames."""
         self._strangers: OrderedDict[Flow, Half] = OrderedDict()
@@ -88,6 +88,11 @@ class Streams:
         """Those with a stretch that is read in two ways."""
         self._weight = 0
         self._thin_out_at = MAX_RECENT
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"streams": len(self._halves), "stream_bytes": self._weight}
 
     def feed(self, seen: Seen, flow: Flow, segment: Segment) -> Sequence[Given]:
         """What this segment adds to its stream."""
@@ -162,7 +167,7 @@ class Streams:
                 self._settle(peer, out)
         if segment.flags & RST or not (segment.payload or segment.flags & SYN):
             return out
-        while len(self._halves) >= MAX_FLOWS:
+        while len(self._halves) >= self._limits.streams:
             self._counts["streams_evicted"] += 1
             self._remove(next(iter((self._strangers or self._halves).values())), out)
         half = self._halves[flow] = self._strangers[flow] = Half(flow)
@@ -475,7 +480,7 @@ class Streams:
 
     def _relieve(self, out: list[Given]) -> None:
         """When too much waits in all, the flows that have waited longest wait no more."""
-        while self._weight > MAX_WEIGHT and self._waiting:
+        while self._weight > self._limits.stream_bytes and self._waiting:
             half = next(iter(self._waiting.values()))
             half.opening = None
             while (hole := half.hole) is not None:

@@ -9,6 +9,7 @@ from monitor.decoders import ASKS, Decoders
 from monitor.decoders.sip_aside import Heeds
 from monitor.model.calls import CallForwarded, CallOffered, DecodedEvent, DigitDialled
 from monitor.model.evidence import SECOND
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity
 from monitor.model.packets import Datagram
 from monitor.sources import Captures
@@ -135,22 +136,20 @@ def test_a_bye_from_elsewhere_does_not_end_a_call() -> None:
     assert any(isinstance(event, DigitDialled) for event in events)
 
 
-def test_a_flood_of_calls_is_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.decoders.sip_aside.MAX_CALLS", 100)
-    decoders = Decoders(None, nobody)
+def test_a_flood_of_calls_is_forgotten_oldest_first() -> None:
+    decoders = Decoders(None, nobody, Limits(calls_aside=100))
     events = [
         event for call in range(1000) for event in said(decoders, datagram(message(INVITE, call, "1 INVITE"), call))
     ]
-    assert decoders.counts["calls_evicted"] == 900
+    assert decoders.counts["calls_aside_evicted"] == 900
     assert [event.reason for event in events if isinstance(event, Oddity)] == ["evicted"]
 
 
-def test_messages_of_calls_set_aside_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.decoders.sip_aside.MAX_BYTES", 10_000)
-    decoders = Decoders(None, nobody)
+def test_messages_of_calls_set_aside_are_bounded_together() -> None:
+    decoders = Decoders(None, nobody, Limits(calls_aside_bytes=10_000))
     for call in range(100):
         said(decoders, datagram(message(INVITE, call, "1 INVITE", body="x" * 1000), call))
-    assert decoders.counts["calls_evicted"] > 85
+    assert decoders.counts["calls_aside_evicted"] > 85
 
 
 def test_a_call_that_lives_does_not_keep_dead_ones(monkeypatch: pytest.MonkeyPatch) -> None:

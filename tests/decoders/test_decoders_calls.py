@@ -2,10 +2,10 @@
 
 import pytest
 
-from monitor.decoders import decoder
-from monitor.decoders import sip_call as table
+from monitor.decoders import Decoders, decoder
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Diversion, RemoteParty
 from monitor.model.evidence import Evidence
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from tests.decoders.calls_scene import ALICE, BRIDGE, TAGGED, Line, answer, flow, from_callee, invite, sdp, within
 
@@ -351,9 +351,9 @@ def test_what_is_broken_is_told_and_the_rest_is_used(
 
 
 def test_a_full_table_forgets_unanswered_calls_first_and_says_so_once_a_minute(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    line: Line,
 ) -> None:
-    monkeypatch.setattr(table, "MAX_CALLS", 10)
+    line.decoders = Decoders(limits=Limits(calls=10))
     line.talk()
     for number in range(100):
         line.up(invite(call=f"flood-{number}"))

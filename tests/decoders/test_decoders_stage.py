@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import decoders as stage
 from monitor.decoders import ASKS, Decoders
 from monitor.decoders.decoder import Decoded
 from monitor.decoders.sdp import parse_sdp
@@ -15,6 +14,7 @@ from monitor.decoders.sip_claims import party_in, tag_of, uri_of
 from monitor.decoders.sip_media import usual_media
 from monitor.model.asks import Ask
 from monitor.model.calls import CallAnswered, CallEnded, CallOffered, DigitDialled
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Oddity
 from monitor.model.packets import Datagram, StreamData, StreamEnd, StreamGap
 from tests.decoders.calls_scene import ALICE, BRIDGE, START, Line, answer, flow, invite, rtp, sdp, within
@@ -135,9 +135,9 @@ def test_streams_on_a_port_of_their_own_are_asked_for_as_a_whole() -> None:
     assert line.asked == [Ask(protocol="sip", tcp_ports=(6060,))]
 
 
-def test_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "MAX_STREAMS", 4)
+def test_streams_are_bounded() -> None:
     line = Line()
+    line.decoders = Decoders(limits=Limits(conversations=4))
     for port in range(10):
         line.give(StreamData(START, "made.pcap", port, flow(ALICE, BRIDGE, 40_000 + port, 5060), invite()[:300]))
     assert line.decoders.counts["conversations_evicted"] == 6

@@ -9,6 +9,7 @@ from monitor.detections import RULES, Detections, rule_infos
 from monitor.model.alerts import Alert, Severity
 from monitor.model.evidence import DAY, HOUR, MINUTE, SECOND, Evidence
 from monitor.model.invitations import Person
+from monitor.model.limits import Limits
 from monitor.model.meetings import Kind, MeetingRef, Method
 from monitor.model.policy import PlatformPolicy, Policy, Site
 from monitor.model.roster import Identity, PinRefused, RosterChange, Tried, Trust
@@ -305,17 +306,15 @@ def test_three_wrong_numbers_before_joining_are_forgiven() -> None:
     assert alerts_of(changes) == []
 
 
-def test_a_flood_of_sources_keeps_the_tables_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.detections.enumeration.MAX_SOURCES", 50)
-    monkeypatch.setattr("monitor.detections.enumeration.MAX_NUMBERS", 60)
+def test_a_flood_of_sources_keeps_the_tables_small() -> None:
     from monitor.detections.enumeration import MeetingEnumeration
 
-    rule = MeetingEnumeration(POLICY)
+    rule = MeetingEnumeration(replace(POLICY, limits=Limits(sources=50, tried_numbers=60)))
     for change in tries(range(27300000000, 27300000000 + 5000 * 13, 13), many, gap=SECOND):
         assert not list(rule.judge(change))
     assert len(rule._sources) <= 50
     assert len(rule._tried) <= 60
-    assert rule.evicted > 9000
+    assert sum(rule.counts.values()) > 9000
 
 
 # ── schedule ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -364,14 +363,13 @@ def test_alerts_are_the_same_in_every_run() -> None:
     assert [a.rule for a in run()] == ["uninvited-participant", "pin-bypass"]
 
 
-def test_wrong_pins_are_forgotten_when_there_are_too_many_meetings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.detections.bruteforce.MAX_MEETINGS", 10)
+def test_wrong_pins_are_forgotten_when_there_are_too_many_meetings() -> None:
     from monitor.detections.bruteforce import PinBruteforce
 
-    rule = PinBruteforce(POLICY)
+    rule = PinBruteforce(replace(POLICY, limits=Limits(guessed_meetings=10)))
     for n in range(100):
         meeting = replace(WEEKLY, value=str(n))
         list(rule.judge(replace(guesses("tel:+31205550177")[0], meeting=meeting)))  # type: ignore[type-var]
     assert len(rule._wrong) == 10
-    assert rule.evicted == 90
+    assert rule.counts == {"guessed_meetings_evicted": 90}
     assert WRONG.length == 4

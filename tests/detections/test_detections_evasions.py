@@ -9,6 +9,7 @@ from monitor.detections import Detections
 from monitor.detections.enumeration import MAX_CREDIT, MAX_TRIES
 from monitor.model.alerts import Alert, Severity
 from monitor.model.evidence import DAY, HOUR, MINUTE, SECOND
+from monitor.model.limits import Limits
 from monitor.model.meetings import Method, Slot, SlotState
 from monitor.model.roster import Identity, RosterChange, Stir, Tried, Trust
 from tests.detections.test_detections import SPREAD, STRICT, alerts_of, guesses, tries
@@ -263,12 +264,11 @@ def test_an_alert_that_becomes_worse_is_told_at_once() -> None:
     assert max(told, key=lambda a: a.severity.rank).rule == "duplicate-identity"
 
 
-def test_what_rules_forget_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.detections.enumeration.MAX_SOURCES", 3)
-    detections = Detections(POLICY)
+def test_what_rules_forget_is_counted() -> None:
+    detections = Detections(replace(POLICY, limits=Limits(sources=3)))
     before = detections.counts
     for n in range(10):
         list(detections.judge(by_name(n, origin=f"203.0.113.{n}")))
-    assert before["evicted_by_meeting_enumeration"] == 0
-    assert detections.counts["evicted_by_meeting_enumeration"] >= 7
-    assert before.keys() == detections.counts.keys() >= {"evicted_by_pin_bruteforce", "evicted_alerts"}
+    assert before["sources_evicted"] == 0
+    assert detections.counts["sources_evicted"] >= 7
+    assert before.keys() == detections.counts.keys() >= {"guessed_meetings_evicted", "alerts_evicted"}

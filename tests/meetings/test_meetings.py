@@ -4,6 +4,7 @@ import pytest
 
 from monitor.model.evidence import MINUTE, SECOND
 from monitor.model.invitations import Invitee, Person, Role
+from monitor.model.limits import Limits
 from monitor.model.meetings import Method, SlotState
 from monitor.model.policy import Policy, Site
 from monitor.model.roster import Joined, Left, Overstayed, PinRefused, Stayed, Tried, Trust, Verdict
@@ -218,14 +219,13 @@ def test_twins_are_told_with_a_stay() -> None:
     assert [[t.call for t in s.twins] for s in stays] == [["b"], ["a"]]
 
 
-def test_a_flood_of_calls_does_not_push_out_who_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.meetings.legs.MAX_LEGS", 100)
-    scene = Scene(occurrence(), policy=Policy(site=Site(trusted_trunks=(TRUNK,))))
+def test_a_flood_of_calls_does_not_push_out_who_is_in() -> None:
+    scene = Scene(occurrence(), policy=Policy(site=Site(trusted_trunks=(TRUNK,)), limits=Limits(legs=100)))
     scene.direct(at("10:00:00"), "guest", asserted="tel:+31205550101")
     for number in range(1000):
         scene.offer(at("10:00:01"), f"flood {number}", sent_to="203.0.113.7")
         scene.feed(_named(f"flood {number}", at("10:00:01")))
     scene.end(at("10:10:00"), "guest")
     assert [type(c) for c in scene.changes if not isinstance(c, Stayed)] == [Joined, Left]
-    assert scene.meetings.counts["evicted_legs"] >= 900
+    assert scene.meetings.counts["legs_evicted"] >= 900
     assert POLICY.rules.admission_seconds == 20

@@ -209,7 +209,8 @@ def test_a_call_of_the_bridge_may_be_picked_up_by_a_colleague() -> None:
 
 def from_answer(scene: Scene, when: int, call: str) -> None:
     """The offer as an answer tells of it, and the answer, in one frame."""
-    scene.offer(when, call, target=f"sip:{WEEKLY.value}@example.webex.com", sent_from="203.0.113.9", uri="")
+    target = f"sip:{WEEKLY.value}@example.webex.com"
+    scene.offer(when, call, target=target, sent_from="203.0.113.9", uri="", partial=True)
     scene.name(when, call)
     scene.frame = 0
     scene.answer(when, call)

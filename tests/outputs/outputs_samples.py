@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from monitor.model.accounts import Accounts, Losses
 from monitor.model.alerts import Alert, Coverage, RuleInfo, Severity, id_of
 from monitor.model.calls import (
     CallAnswered,
@@ -239,12 +240,24 @@ SUMMARY = Summary(
             ),
         ),
     ),
-    counts={"frames": 1_460_022, "wanted": 3_201, "calls": 18, "joins": 5, "evicted_streams": 0},
+    counts={
+        "frames": 1_460_022,
+        "wanted": 3_201,
+        "calls": 18,
+        "joins": 5,
+        "in_vlan": 3_201,
+        "in_gre": 0,
+        "streams_evicted": 0,
+    },
+    accounts=Accounts(frames=1_460_022, decoded=3_150, silent=49, undecoded=2, passed_over=1_456_821),
+    losses=Losses(stream_gaps=2, stream_gap_bytes=1_400, cut_frames=3, dropped_by_system=12, damaged_places=1),
+    envelopes={"gre": 0, "vlan": 3_201},
 )
 NOTHING = Summary(
     at=TEN,
     captures=(CaptureReport(capture="quiet.pcap", frames=400, wanted=0, first=TEN, last=TEN),),
     counts={"calls": 0},
+    accounts=Accounts(frames=400, passed_over=400),
 )
 
 REPLAY: tuple[Record, ...] = (

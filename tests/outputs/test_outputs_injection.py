@@ -20,7 +20,7 @@ from monitor.outputs.journal import Journal, schema
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.records import Record
 from monitor.outputs.terminal import Terminal
-from tests.outputs.outputs_samples import DECODE, PLATFORMS, REPLAY, RULES
+from tests.outputs.outputs_samples import DECODE, PLATFORMS, REPLAY, RULES, SUMMARY
 
 PAYLOADS = {
     "red": "\x1b[31;5;47mX",
@@ -152,7 +152,7 @@ def check_journal(payload: str) -> None:
 
 
 def check_metrics(payload: str) -> None:
-    metrics = Metrics(RULES, PLATFORMS)
+    metrics = Metrics(RULES, PLATFORMS, counts=SUMMARY.counts)
     before = series_of(metrics)
     fed(metrics, payload)
     after = series_of(metrics)

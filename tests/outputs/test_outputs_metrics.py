@@ -12,11 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from monitor import __version__
 from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.evidence import HOUR
+from monitor.model.limits import Limits
 from monitor.model.meetings import Kind, MeetingRef, Method
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.problems import ConfigError
 from monitor.model.roster import Verdict
-from monitor.outputs.metrics import MAX_PARTICIPANTS, Metrics
+from monitor.outputs.metrics import Metrics
 from tests.outputs.outputs_samples import (
     ENUMERATION,
     PIN_BYPASS,
@@ -87,6 +88,20 @@ def test_every_series_exists_at_zero() -> None:
                 assert ("joinwatch_joins_total", method, platform, verdict) in values
     for reason in Reason:
         assert ("joinwatch_oddities_total", "sip", reason) in values
+
+
+def test_the_books_are_in_the_metrics() -> None:
+    metrics = Metrics(RULES, PLATFORMS, counts=SUMMARY.counts)
+    metrics.write(SUMMARY)
+    values = values_of(metrics)
+    assert values["joinwatch_frames_total", "passed_over"] == 1_456_821
+    frames = sum(count for (name, *_), count in values.items() if name == "joinwatch_frames_total")
+    assert frames == values["joinwatch_packets_total", "capture"]
+    assert values["joinwatch_envelopes_total", "vlan"] == 3_201
+    assert values["joinwatch_envelopes_total", "gre"] == 0
+    assert values["joinwatch_evictions_total", "streams"] == 0
+    assert values["joinwatch_packets_dropped_total", "capture", "kernel"] == 12
+    assert values["joinwatch_packets_dropped_total", "capture", "damage"] == 1
 
 
 def test_no_series_appears_later() -> None:
@@ -175,9 +190,9 @@ def test_there_are_fewer_than_two_thousand_series_whatever_is_written() -> None:
 
 
 def test_a_hundred_thousand_participants_are_scraped_at_once() -> None:
-    metrics = Metrics(RULES, PLATFORMS)
+    metrics = Metrics(RULES, PLATFORMS, limits=Limits(known_participants=100_000))
     record = joined(participant(1, "tel:+31205550101", occurrence=None))
-    for n in range(MAX_PARTICIPANTS + 10):
+    for n in range(100_010):
         who = replace(
             record.participant, id=f"{n}", meeting=MeetingRef(platform="webex", kind=Kind.NUMBER, value=f"{n}")
         )
@@ -185,8 +200,8 @@ def test_a_hundred_thousand_participants_are_scraped_at_once() -> None:
     start = time.perf_counter()
     values = values_of(metrics)
     assert time.perf_counter() - start < 2
-    assert values["joinwatch_participants_active", "invited"] == MAX_PARTICIPANTS
-    assert values["joinwatch_meetings_active",] == MAX_PARTICIPANTS
+    assert values["joinwatch_participants_active", "invited"] == 100_000
+    assert values["joinwatch_meetings_active",] == 100_000
     assert values["joinwatch_metrics_evictions_total", "participants"] == 10
 
 

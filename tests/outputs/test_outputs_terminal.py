@@ -7,15 +7,19 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from monitor.model.accounts import FRAME_CLASSES, Accounts
 from monitor.model.alerts import Severity
 from monitor.model.evidence import MINUTE
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.roster import Verdict
 from monitor.model.summary import CaptureReport, Summary
+from monitor.outputs.books import CLASSES, ENVELOPES
 from monitor.outputs.calls import AT_ONCE, MAX_CALLS, CallList
 from monitor.outputs.records import Record
-from monitor.outputs.terminal import MAX_PARTICIPANTS, Terminal
+from monitor.outputs.terminal import Terminal
 from monitor.outputs.words import clock, lasted, many, zone_of
+from monitor.wire import COUNTED
 from tests.outputs.outputs_samples import (
     ANNA,
     DECODE,
@@ -267,7 +271,7 @@ def test_memory_has_a_limit() -> None:
     stream = io.StringIO()
     terminal = Terminal(stream, width=80)
     record = joined(P_ANNA)
-    for n in range(MAX_PARTICIPANTS + 5):
+    for n in range(Limits().page_participants + 5):
         terminal.write(replace(record, participant=replace(P_ANNA, id=str(n))))
     terminal.close()
     assert "earlier participants that this page has no room for: 5 invited" in " ".join(stream.getvalue().split())
@@ -313,3 +317,25 @@ def test_any_clock_in_any_zone_can_be_shown(at: int, zone: str) -> None:
 
 def test_numbers_have_their_words() -> None:
     assert [many(1, "call"), many(1200, "call"), many(2, "try", "tries")] == ["1 call", "1,200 calls", "2 tries"]
+
+
+def test_the_books_are_on_the_page() -> None:
+    page = page_of(*REPLAY)
+    books = " ".join(page[page.index("Frames: ") :].split())
+    assert books == (
+        "Frames: 1,460,022 = 3,150 decoded + 49 TCP without content + 2 known to no decoder + 1,456,821 passed over, "
+        "since no decoder asks for such. Around them: VLAN 3,201. Missing: 1,400 bytes in 2 gaps of TCP streams, "
+        "the ends of 3 frames, cut by the snap length, 12 frames that the capturing system dropped, "
+        "what stood at 1 damaged place."
+    )
+    assert "Missing: nothing, as far as can be known." in page_of(NOTHING)
+
+
+def test_books_that_do_not_add_up_say_so() -> None:
+    torn = replace(NOTHING, accounts=Accounts(frames=400, decoded=399))
+    assert "1 not accounted for" in page_of(torn)
+
+
+def test_every_class_and_every_envelope_has_a_name_for_people() -> None:
+    assert set(CLASSES) == set(FRAME_CLASSES)
+    assert set(ENVELOPES) == {name.removeprefix("in_") for name in COUNTED.values()} | {"hep"}

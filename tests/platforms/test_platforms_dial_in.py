@@ -1,13 +1,16 @@
 """Keys at the voice of a bridge: the meeting's number is kept, of all else only what it was."""
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.model.calls import CallRefused, DialInReached, KeyPressed, KeySource
 from monitor.model.evidence import HOUR
+from monitor.model.limits import Limits
 from monitor.platforms import EXPIRY
 from tests.platforms.platforms_kit import (
     EVIDENCE,
     NUMBERS,
+    POLICY,
     WEBEX_NUMBER,
     answered,
     dialled,
@@ -200,14 +203,13 @@ def test_a_dial_in_expires_by_packet_time() -> None:
     assert typed(stage, "1", call="old", at=EXPIRY + HOUR) == []
 
 
-def test_a_flood_of_offers_pushes_out_no_answered_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.platforms.MAX_OFFERED", 10)
-    stage = platforms(KNOWN, PINS)
+def test_a_flood_of_offers_pushes_out_no_answered_call() -> None:
+    stage = platforms(KNOWN, PINS, policy=replace(POLICY, limits=Limits(dial_ins_offered=10)))
     list(stage.place(offered(f"sip:{WEBEX_NUMBER}@sbc.example.com")))
     list(stage.place(answered()))
     for n in range(100):
         list(stage.place(offered(f"sip:{WEBEX_NUMBER}@sbc.example.com", call=f"flood-{n}")))
-    assert stage.counts["dial_ins_evicted"] == 90
+    assert stage.counts["dial_ins_offered_evicted"] == 90
     assert story(e for e in typed(stage, "27311234567#") if isinstance(e, KeyPressed)) == ["1 number:27311234567"]
 
 

@@ -114,9 +114,8 @@ def test_a_segment_and_a_datagram_of_the_same_bytes_are_two() -> None:
     assert any(isinstance(packet, Datagram) for packet in given(Wire(), frames))
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "MAX_PACKETS", 8)
-    memory = duplicates.Duplicates()
+def test_what_is_remembered_is_bounded() -> None:
+    memory = duplicates.Duplicates(dict.fromkeys(duplicates.COUNTS, 0), 8)
     assert not any(memory.have((b"%d" % n,), START) for n in range(100))
     assert memory.have((b"99",), START)
     assert not memory.have((b"0",), START)

@@ -42,6 +42,7 @@ from tests.wire.packets import (
     udp,
 )
 from tests.wire.packets import given as given_by
+from tests.wire.tunnels import AROUND_ETHERNET
 
 SIP = b"OPTIONS sip:a@example.org SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 ONE, TWO = Host("203.0.113.1"), Host("203.0.113.2", 5070)
@@ -93,6 +94,14 @@ def test_a_report_becomes_the_datagram_in_it(ports: tuple[int, int]) -> None:
     assert given_by(Wire(), [in_udp(MESSAGE, number=7, ports=ports)]) == [
         Datagram(START, "a.pcap", 7, INNER, SIP, reported_by=A)
     ]
+
+
+@pytest.mark.parametrize("tunnel", AROUND_ETHERNET)
+def test_a_report_may_come_in_a_tunnel(tunnel: str) -> None:
+    inside = in_udp(MESSAGE)
+    data = AROUND_ETHERNET[tunnel](inside.data)
+    packets = given_by(Wire(), [inside._replace(data=data, length=len(data))])
+    assert packets == [Datagram(START, "a.pcap", 1, INNER, SIP, reported_by=A)]
 
 
 def test_a_report_may_come_in_ipv6_and_tell_of_ipv6() -> None:

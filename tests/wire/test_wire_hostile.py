@@ -65,7 +65,9 @@ def check(frames: list[Frame]) -> None:
     assert all(packet.payload for packet in packets if isinstance(packet, StreamData))
     assert all(packet.lost > 0 for packet in packets if isinstance(packet, StreamGap))
     assert wire.counts["malformed_frames"] <= len(frames)
-    assert wire.counts["datagrams"] == sum(isinstance(packet, Datagram) for packet in packets)
+    datagrams = [packet for packet in packets if isinstance(packet, Datagram)]
+    assert wire.counts["datagrams"] == sum(not packet.ambiguous for packet in datagrams)
+    assert wire.counts["datagrams_read_otherwise"] == sum(packet.ambiguous for packet in datagrams)
     assert set(wire.counts) == before
 
 

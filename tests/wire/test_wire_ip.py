@@ -8,9 +8,10 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from monitor.model.evidence import SECOND
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Datagram, Frame
-from monitor.wire import Wire, fragments
+from monitor.wire import Wire
 from tests.wire.packets import (
     A6,
     B6,
@@ -162,14 +163,16 @@ def fragment(
     return frame(ethernet(ipv4(content, offset=offset, more=more, identification=identification)), number, at)
 
 
-def test_the_first_content_wins_and_the_other_is_an_oddity() -> None:
+def test_where_contents_differ_both_readings_are_given() -> None:
     head, tail = udp(b"A" * 16 + b"B" * 8)[:16], b"A" * 8 + b"B" * 8
     frames = [fragment(head, 0, True, 1), fragment(b"X" * 16 + b"B" * 8, 8, False, 2)]
-    oddity, packet = given(Wire(), frames)
+    oddity, first, last = given(Wire(), frames)
     assert isinstance(oddity, Oddity)
     assert (oddity.protocol, oddity.reason, oddity.evidence.frame) == ("ip", Reason.CONFLICT, 2)
-    assert isinstance(packet, Datagram)
-    assert packet.payload == head[8:] + b"X" * 8 + tail[8:]
+    assert isinstance(first, Datagram)
+    assert (first.payload, first.ambiguous) == (head[8:] + b"X" * 8 + tail[8:], False)
+    assert isinstance(last, Datagram)
+    assert (last.payload, last.ambiguous) == (b"X" * 16 + tail[8:], True)
 
 
 def test_an_overlap_with_the_same_bytes_is_none() -> None:
@@ -226,7 +229,7 @@ def test_the_end_counts_what_never_became_whole() -> None:
 
 def test_incomplete_packets_are_bounded() -> None:
     wire = Wire()
-    many = fragments.MAX_PACKETS + 10
+    many = Limits().fragments + 10
     assert given(wire, (fragment(bytes(8), 8, True, n, identification=n) for n in range(many)), finish=False) == []
     assert wire.counts["fragments_evicted"] == 10
 
@@ -234,7 +237,7 @@ def test_incomplete_packets_are_bounded() -> None:
 def test_the_bytes_of_incomplete_packets_are_bounded() -> None:
     wire = Wire()
     content = bytes(60_000)
-    many = fragments.MAX_WEIGHT // len(content) + 10
+    many = Limits().fragment_bytes // len(content) + 10
     given(wire, (fragment(content, 8, True, n, identification=n) for n in range(many)), finish=False)
     assert wire.counts["fragments_evicted"] == 10
 

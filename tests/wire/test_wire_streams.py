@@ -8,6 +8,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from monitor.model.evidence import MINUTE, SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Frame, OtherReading, StreamData, StreamEnd, StreamGap, reverse_of
 from monitor.wire import Wire, readings, streams
@@ -238,18 +239,16 @@ def test_one_flow_holds_so_many_bytes() -> None:
     assert stream == [1, content * many]
 
 
-def test_all_flows_together_hold_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_WEIGHT", 10_000)
-    wire = Wire()
+def test_all_flows_together_hold_so_many_bytes() -> None:
+    wire = Wire(limits=Limits(stream_bytes=10_000))
     for port in range(20):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(bytes(1000), 101)
         given(wire, talk.frames, finish=False)
     assert wire.counts["stream_gaps"] == 12
 
 
-def test_many_flows_that_wait_for_nothing_but_their_end_weigh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_WEIGHT", 0)
-    wire = Wire()
+def test_many_flows_that_wait_for_nothing_but_their_end_weigh_nothing() -> None:
+    wire = Wire(limits=Limits(stream_bytes=0))
     for port in range(2000):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(sequence=105, flags=FIN)
         assert given(wire, talk.frames, finish=False) == []
@@ -423,9 +422,8 @@ def test_what_was_given_is_kept_of_the_latest_streams_only(monkeypatch: pytest.M
     assert sum(kept) <= 2 * 10_000 + 1000
 
 
-def test_a_flood_of_strangers_pushes_out_no_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_FLOWS", 8)
-    wire = Wire()
+def test_a_flood_of_strangers_pushes_out_no_conversation() -> None:
+    wire = Wire(limits=Limits(streams=8))
     talk = greeted().there(b"INV", 100, 500).there(b"IT", 103, 500)
     packets = given(wire, talk.frames, finish=False)
     for port in range(100):
@@ -440,9 +438,8 @@ def test_a_silent_stream_expires() -> None:
     assert wire.counts["streams_expired"] == 2
 
 
-def test_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_FLOWS", 8)
-    wire = Wire()
+def test_streams_are_bounded() -> None:
+    wire = Wire(limits=Limits(streams=8))
     ends = 0
     for port in range(20):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(b"abc", 100)
