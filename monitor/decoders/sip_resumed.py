@@ -1,0 +1,60 @@
+"""A call as another decoder can take it over, and a call taken over: for a decoder that follows one that has died.
+
+What is not taken over is what was heard of keys and requests: a retransmission right after the change counts twice,
+which those behind decoders bear.
+"""
+
+from monitor.decoders.media import NO_TYPES, CallMedia, MediaAddresses
+from monitor.decoders.sip_call import ANSWERED, OFFERED, Call, CallTable
+from monitor.model.resumed import CallSaved, MediaSaved
+
+PORT_BYTES = 2
+
+
+def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
+    """The call as it is now; none when it is over, or was never more than refused."""
+    if call.state not in (OFFERED, ANSWERED):
+        return None
+    media = ()
+    if call.media is not None:
+        media = tuple(
+            MediaSaved(
+                side=one.side,
+                address=place[:-PORT_BYTES],
+                port=int.from_bytes(place[-PORT_BYTES:], "big"),
+                events=tuple(sorted(one.events)),
+                redundancy=tuple(sorted(one.redundancy)),
+            )
+            for place, one in addresses.announced_by(call.media)
+        )
+    return CallSaved(
+        call=call.id,
+        seen=call.seen,
+        answered=call.state is ANSWERED,
+        number=call.number,
+        target=call.target,
+        hops=call.hops,
+        caller_tags=call.caller_tags,
+        branches=call.branches,
+        dialogs=call.dialogs,
+        asserted=call.asserted,
+        life=call.life,
+        media=media,
+    )
+
+
+def resume(saved: CallSaved, table: CallTable, addresses: MediaAddresses) -> None:
+    """Go on with this call as if it had been read from its beginning."""
+    if not saved.hops or table.get(saved.call) is not None:
+        return
+    call = Call(saved.call, saved.number, saved.hops[0], saved.target, "")
+    call.hops, call.caller_tags, call.branches = saved.hops, saved.caller_tags, saved.branches
+    call.dialogs, call.asserted, call.life, call.seen = saved.dialogs, saved.asserted, saved.life, saved.seen
+    table.add(call)
+    if saved.answered:
+        table.answer(call)
+    for one in saved.media:
+        if call.media is None:
+            call.media = CallMedia(call.id)
+        redundancy = frozenset(one.redundancy) or NO_TYPES
+        addresses.announce(call.media, one.side, one.address, one.port, frozenset(one.events), redundancy)

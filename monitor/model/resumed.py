@@ -1,0 +1,53 @@
+"""What a decoder knows of calls that go on, as another decoder can take it over: no keys, no text, nothing secret."""
+
+from typing import Literal
+
+import msgspec
+
+from monitor.model.evidence import Nanoseconds
+from monitor.model.meetings import MeetingRef, Slot
+
+
+class MediaSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One side of a call wants its media at an address."""
+
+    side: Literal["caller", "callee"]
+    address: bytes
+    port: int
+    events: tuple[int, ...]
+    """Payload types that are telephone-events."""
+    redundancy: tuple[int, ...] = ()
+
+
+class CallSaved(msgspec.Struct, frozen=True, kw_only=True):
+    """One call, as far as later messages must be compared with it."""
+
+    call: str
+    seen: Nanoseconds
+    answered: bool
+    number: int
+    """CSeq of the latest INVITE."""
+    target: str
+    hops: tuple[bytes, ...]
+    caller_tags: tuple[str, ...]
+    branches: tuple[str, ...]
+    dialogs: tuple[tuple[str, str], ...]
+    asserted: tuple[str, ...] = ()
+    life: Nanoseconds = 0
+    media: tuple[MediaSaved, ...] = ()
+
+
+class KeypadSaved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller has entered at a bridge, without the digits. A group that was not ended is lost."""
+
+    call: str
+    at: Nanoseconds
+    platform: str
+    site: str
+    attempt: int = 0
+    meeting: MeetingRef | None = None
+    slots: tuple[Slot, ...] = ()
+    typing: bool = False
+    """A group of keys was not ended: its beginning will be missing."""
+    by_length: bool = False
+    """The number was complete without `#`, which may still come."""
