@@ -1,8 +1,8 @@
 """`make floods`: what somebody can send to fill every table at once, with people hidden in it who must still be found.
 
-`python -m bench.floods [NAME…]` makes each flood as a capture, replays it as a whole process, and says how long that
-took, how much memory, what was evicted, and whether every planted join was alerted; exit code 1 when a limit is broken.
-The floods are plain bytes, the same each time, and go away when they are read.
+`python -m bench.floods [NAME[=PACKETS]…]` makes each flood as a capture, replays it as a whole process, and says how
+long that took, how much memory, what was evicted, and whether every planted join was alerted; exit code 1 when a limit
+is broken. The floods are plain bytes, the same each time, and go away when they are read.
 """
 
 import json
@@ -392,18 +392,18 @@ def run(capture: Path, folder: Path) -> Result:
 
 def main(arguments: list[str]) -> int:
     """Makes and replays those named, or all."""
-    wanted = arguments or list(FLOODS)
-    if not set(wanted) <= FLOODS.keys():
-        sys.stderr.write(f"usage: python -m bench.floods [{'|'.join(FLOODS)}…]\n")
+    wanted = {name: packets for name, _, packets in (word.partition("=") for word in arguments or FLOODS)}
+    if not (wanted.keys() <= FLOODS.keys() and all(p.isdecimal() for p in wanted.values() if p)):
+        sys.stderr.write(f"usage: python -m bench.floods [{'|'.join(FLOODS)}[=PACKETS]…]\n")
         return 2
     kept = True
     print(f"{'flood':<14}{'packets':>10}{'seconds':>9}{'worked':>8}{'MiB':>6}{'found':>8}  evicted")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         lay_out(folder)
-        for name in wanted:
+        for name, fewer in wanted.items():
             capture = folder / f"{name}.pcap"
-            packets = write(capture, frames_of(name))
+            packets = write(capture, frames_of(name, int(fewer or 0)))
             result = run(capture, folder)
             capture.unlink()
             kept = kept and result.is_kept
