@@ -62,20 +62,21 @@ class SipReadings:
         Raises:
             Malformed: A header that is needed is broken.
         """
+        method, call_id = message.method, message.call_id
+        doubtful = type(packet) is Datagram and packet.ambiguous
+        compared = doubtful or method in _CONTENT
+        if not compared and call_id not in self._kept and call_id not in self.names:
+            return self._read(message, packet)  # of a call that leads to no meeting: nearly all
         if 100 <= message.status < 200:
             return self._read(message, packet)
-        call_id = message.call_id
-        doubtful = isinstance(packet, Datagram) and packet.ambiguous
-        if doubtful or message.method in _CONTENT:
-            rivals = self._rivals_of(message, packet, doubtful)
-            if rivals is not None:
-                what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
-                return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
+        if compared and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
+            what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
+            return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
         said = self._read(message, packet)
         kept = self._kept.get(call_id)
         if kept is not None:
             self._keep(kept, message, packet)
-        elif message.method == "INVITE" and (self._aside is None or not self._aside.messages_of(call_id)):
+        elif method == "INVITE" and (self._aside is None or not self._aside.messages_of(call_id)):
             self._keep(self._begin(call_id), message, packet)
         for name in self.names.get(call_id, ()) if self.names else ():
             said = (*said, *self._read_for(name, message, packet))
@@ -130,9 +131,9 @@ class SipReadings:
     def _rivals_of(self, message: SipMessage, packet: Packet, doubtful: bool) -> Collection[bytes] | None:
         """The copies on the same hop that this message contradicts; none of them, if it is known; None if it is new."""
         call_id = message.call_id
-        ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
-        if not any(way for _, way in ways):
+        if not self._messages_of(call_id) and call_id not in self.names:
             return None
+        ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
         rivals: set[bytes] = set()
         for name, way in ways:
             for known, seen in way:
