@@ -64,7 +64,7 @@ class Rosters:
         self._present = admissions.presence.roster.get
         self.counts = dict.fromkeys(
             ("roster_joins", "roster_matches", "rosters_unplaced", "roster_users_unnamed", "roster_users_refused",
-             "evicted_conferences"), 0)  # fmt: skip
+             "conferences_evicted"), 0)  # fmt: skip
         self._conferences: OrderedDict[str, Conference] = OrderedDict()
         self._seats = 0
         self._focuses: OrderedDict[str, MeetingRef] = OrderedDict()
@@ -366,7 +366,7 @@ class Rosters:
 
     def _forget(self, conference: Conference) -> None:
         """There was no more room: what becomes of these is not known."""
-        self.counts["evicted_conferences"] += 1
+        self.counts["conferences_evicted"] += 1
         del self._conferences[conference.key]
         self._seats -= len(conference.seats)
         for seat in conference.seats.values():

@@ -439,6 +439,6 @@ def test_many_conferences_push_out_the_oldest(monkeypatch: pytest.MonkeyPatch, s
     for number in range(5):
         meeting = MeetingRef(platform="webex", kind=WEEKLY.kind, value=f"2731123456{number}")
         roster(scene, TEN + number * MINUTE, user(OUTSIDER), meeting=meeting, call=f"s{number}")
-    assert scene.meetings.counts["evicted_conferences"] == 2
+    assert scene.meetings.counts["conferences_evicted"] == 2
     scene.meetings_until(TEN + 5 * HOUR)
     assert [kind for kind, _ in told(scene)].count("Left") == 3
