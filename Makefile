@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss lock setup system clean
+.PHONY: help demo test check fix golden fuzz bench day loss midcall floods lock setup system clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ day: $(READY) ## A day of benign traffic with 10,000 authorised joins: at most o
 
 loss: $(READY) ## Truth under loss: copies, disorder, losses and cuts of every labelled capture; writes docs/robustness.md
 	$(BIN)/python -m bench.losses
+
+midcall: $(READY) ## Captures that begin in mid-call: who of the uninvited is named, from rosters and later signalling
+	$(BIN)/python -m bench.midcall
+
+floods: $(READY) ## Floods of every kind, with a hundred people hidden in each: time, memory, evictions, and who was found
+	$(BIN)/python -m bench.floods
 
 lock: $(READY) ## Resolve requirements.lock anew
 	$(BIN)/pip install --quiet pip-tools

@@ -119,8 +119,9 @@ def _series(alert: dict[str, Any]) -> str:
 
 
 def labelled() -> list[Path]:
-    """Every bundled capture that has a label beside it."""
-    return sorted(path for path in PCAPS.rglob("*.pcap") if path.with_suffix(".toml").is_file())
+    """The bundled captures of every rule's attacks and their twins, and of the incident."""
+    found = (path for folder in ("incident", "scenarios") for path in PCAPS.glob(f"{folder}/**/*.pcap"))
+    return sorted(path for path in found if path.with_suffix(".toml").is_file())
 
 
 @cache

@@ -280,6 +280,14 @@ def seeds() -> dict[str, dict[str, bytes]]:
             **{name: bytes_of([(1, content)]) for name, content in CARRIED.items()},
             "links": bytes_of([(0, b"\2\0\0\0" + WHOLE), (3, WHOLE), (7, bytes(14) + b"\x08\0" + WHOLE), (11, WHOLE)]),
             "tcp": bytes_of([(1, frame(ip(tcp(INVITE[:99]), 6))), (0x61, frame(ip(tcp(INVITE[99:], 100), 6)))]),
+            "rival fragments": bytes_of(
+                [
+                    (1, frame(ip(udp(INVITE)[:80], 17, 0x2000))),
+                    (1, frame(ip(bytes(40), 17, 0x2005))),
+                    (1, frame(ip(udp(INVITE)[80:], 17, 10))),
+                    (1, frame(ip(bytes(40), 17, 0x2005))),
+                ]
+            ),
             "fragments": bytes_of(
                 [(1, frame(ip(udp(INVITE)[:80], 17, 0x2000))), (1, frame(ip(udp(INVITE)[80:], 17, 10)))]
             ),

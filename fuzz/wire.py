@@ -51,7 +51,17 @@ def fed(frames: Iterable[Frame]) -> list[Packet | Oddity]:
 
 @target(
     "frames",
-    *("wire", "wire.duplicates", "wire.ip", "wire.layers", "wire.link", "wire.tcp", "wire.udp", "wire.vlan"),
+    *(
+        "wire",
+        "wire.duplicates",
+        "wire.ip",
+        "wire.layers",
+        "wire.link",
+        "wire.rivals",
+        "wire.tcp",
+        "wire.udp",
+        "wire.vlan",
+    ),
     words=(b"\x08\x00\x45\x00", b"\x86\xdd\x60", b"\x81\x00", b"\x88\x47", b"\x88\x64", b"\x88\xbe", b"\x65\x58"),
 )
 def frames(data: bytes) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pcaps.evasions import trick_files
 from pcaps.stories import STORIES, WORLD
 from pcaps.stories.story import Story
 
@@ -39,6 +40,9 @@ def every_file(names: list[str]) -> Iterator[tuple[Path, bytes]]:
     """What all stories leave, or those whose path has one of the names in it."""
     for path, content in WORLD.items():
         yield HERE / "scenarios" / "world" / path, content
+    for path, content in trick_files():
+        if not names or any(name in path for name in names):
+            yield HERE / path, content
     for story in STORIES:
         if not names or any(name in story.path for name in names):
             yield from files_of(story)

@@ -16,7 +16,12 @@ PCAPS = ROOT / "pcaps"
 
 def labelled() -> list[Path]:
     """Every bundled capture that has a label file beside it."""
-    return sorted(p for p in PCAPS.rglob("*.pcap*") if p.with_suffix(".toml").is_file())
+    return sorted(p for p in PCAPS.rglob("*.pcap*") if p.with_suffix(".toml").is_file() and p.parent.name != "evasion")
+
+
+def evasions() -> list[Path]:
+    """Every capture of a trick with packets; its labels say less, for it is read in more ways than one."""
+    return sorted((PCAPS / "evasion").glob("*.pcap"))
 
 
 def label_of(capture: Path) -> dict[str, Any]:

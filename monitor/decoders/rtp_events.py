@@ -231,9 +231,7 @@ class RtpEvents:
             if missed:
                 losses.note(0, missed)
 
-    def _dialled(
-        self, packet: Datagram, media: CallMedia, side: Side, keys: str, frayed: bool
-    ) -> tuple[Decoded, ...]:
+    def _dialled(self, packet: Datagram, media: CallMedia, side: Side, keys: str, frayed: bool) -> tuple[Decoded, ...]:
         """The keys as events, without those that came by another path already."""
         path = packet.flow + packet.payload[8:12]
         news = [key for key in keys if media.counts(packet.at, side, key, path)]

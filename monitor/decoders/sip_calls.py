@@ -5,6 +5,7 @@ by their tags only where that matters: who speaks, and whose BYE ends what. No m
 often it is retransmitted or mirrored.
 """
 
+from collections import OrderedDict
 from typing import Final
 
 from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddity_of
@@ -38,6 +39,9 @@ from monitor.model.packets import Packet, destination_of, evidence_of, reverse_o
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
 
+MAX_TARGETS = 4096
+"""Requests to unknown calls whose answer is awaited."""
+
 TRYING: Final = 100
 """Tells the next hop alone that the request has come (RFC 3261, 16.2): a sixth of all messages, and no news."""
 
@@ -68,8 +72,12 @@ class SipCalls:
         self._media = SipMedia(addresses, widen)
         self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
         rosters = SipRosters(self._table, self.counts)
-        self._keys = SipKeys(self._table, self.counts, {PACKAGE: rosters.read}, most=limits.subscriptions)
+        self._keys = SipKeys(
+            self._table, self.counts, {PACKAGE: rosters.read}, losses=self._losses, most=limits.subscriptions
+        )
         self._told_of_eviction: Nanoseconds | None = None
+        self._targets: OrderedDict[str, str] = OrderedDict()
+        """Where requests go that belong to calls of which nothing else was seen, by Call-ID and tag of the sender."""
         self._readers = {
             "INVITE": self._invite,
             "ACK": self._ack,
@@ -215,7 +223,7 @@ class SipCalls:
         """A request within the call that may move its media: re-INVITE, UPDATE, PRACK, ACK."""
         call = self._table.get(message.call_id)
         if call is None:
-            return NOTHING
+            return self._of_unseen(message)
         call.touch(packet.at, packet.capture, packet.number)
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         if side == "caller":
@@ -224,7 +232,9 @@ class SipCalls:
 
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         call = self._table.get(message.call_id)
-        if call is None or call.state is OVER:
+        if call is None:
+            return self._of_unseen(message)
+        if call.state is OVER:
             return NOTHING
         sender = tag_of(message.first("from"))
         if call.state is ANSWERED:
@@ -236,6 +246,15 @@ class SipCalls:
                 return NOTHING
         self._losses.note(1)
         return self._over(call, call.side_of(sender, source_of(packet.flow)), packet)
+
+    def _of_unseen(self, message: SipMessage) -> tuple[Decoded, ...]:
+        """A request within a call that is not known yet: until it is answered it proves nothing; then, where it went is
+        where the far end is by now, such as the conference that a bridge has put its caller into.
+        """
+        self._targets[f"{message.call_id} {tag_of(message.first('from'))}"] = message.target
+        if len(self._targets) > MAX_TARGETS:
+            self._targets.popitem(last=False)
+        return NOTHING
 
     def _over(self, call: Call, by: Side, packet: Packet) -> tuple[Decoded, ...]:
         """Somebody has hung up."""
@@ -364,7 +383,8 @@ class SipCalls:
     ) -> tuple[Call, tuple[Decoded, ...]]:
         """The call as an answer tells of it, when the INVITE was lost, or not seen by a mirror of one direction."""
         to = uri_of(message.first("to"))
-        call = Call(message.call_id, number, reverse_of(packet.flow), to, caller)
+        target = self._targets.pop(f"{message.call_id} {caller}", to)
+        call = Call(message.call_id, number, reverse_of(packet.flow), target, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)
         display, uri = party_in(message.first("from"))
@@ -373,7 +393,7 @@ class SipCalls:
             evidence=evidence_of(packet),
             call=call.id,
             method=Method.SIP,
-            target=to,
+            target=target,
             addressed_to=to,
             caller=Claims(uri=uri, display=display, sent_from=text_of(destination_of(packet.flow))),
             sent_to=text_of(source_of(packet.flow)),

@@ -111,7 +111,7 @@ class SipKeys:
         )
 
     def _is_behind_gap(self, call: Call, message: SipMessage) -> bool:
-        """Whether requests of the caller before this one were not seen: each has the next number (RFC 3261, 12.2.1.1)."""
+        """Whether requests of the caller before this one are missing: each has the next number (RFC 3261, 12.2.1.1)."""
         if message.call_id != call.id or call.rebuilt:
             return False
         missed = message.cseq[0] - call.latest - 1

@@ -15,6 +15,7 @@ from monitor.decoders.sip_message import SipMessage, usual_names
 from monitor.decoders.sip_stream import SipFraming
 from monitor.model.oddities import Malformed, Reason
 from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData
+from monitor.model.readings import name_of, reading_of
 
 MAX_CALLS = 1024
 """Calls to meetings whose messages are kept, in case one of them is read anew; the one heard of first is forgotten."""
@@ -61,20 +62,21 @@ class SipReadings:
         Raises:
             Malformed: A header that is needed is broken.
         """
+        method, call_id = message.method, message.call_id
+        doubtful = type(packet) is Datagram and packet.ambiguous
+        compared = doubtful or method in _CONTENT
+        if not compared and call_id not in self._kept and call_id not in self.names:
+            return self._read(message, packet)  # of a call that leads to no meeting: nearly all
         if 100 <= message.status < 200:
             return self._read(message, packet)
-        call_id = message.call_id
-        doubtful = isinstance(packet, Datagram) and packet.ambiguous
-        if doubtful or message.method in _CONTENT:
-            rivals = self._rivals_of(message, packet, doubtful)
-            if rivals is not None:
-                what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
-                return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
+        if compared and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
+            what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
+            return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
         said = self._read(message, packet)
         kept = self._kept.get(call_id)
         if kept is not None:
             self._keep(kept, message, packet)
-        elif message.method == "INVITE" and (self._aside is None or not self._aside.messages_of(call_id)):
+        elif method == "INVITE" and (self._aside is None or not self._aside.messages_of(call_id)):
             self._keep(self._begin(call_id), message, packet)
         for name in self.names.get(call_id, ()) if self.names else ():
             said = (*said, *self._read_for(name, message, packet))
@@ -97,10 +99,14 @@ class SipReadings:
         way = next((way for way in ways if any(known.text in instead_of for known, _ in way)), ways[-1])
         name = self._named(call_id, names)
         said: list[Decoded] = []
+        placed = False
         for known, seen in way[:]:
-            if known.text not in instead_of:
+            if known.text not in instead_of and not _same_place(known, seen, message, packet):
                 said += self._read_for(name, known, seen)
-        return (*said, *self._read_for(name, message, packet))
+            elif not placed:
+                placed = True
+                said += self._read_for(name, message, packet)
+        return tuple(said) if placed else (*said, *self._read_for(name, message, packet))
 
     def stream(self, packet: OtherReading) -> tuple[Decoded, ...]:
         """The next bytes of a stream in both readings; what both say was read when the first was."""
@@ -125,14 +131,13 @@ class SipReadings:
     def _rivals_of(self, message: SipMessage, packet: Packet, doubtful: bool) -> Collection[bytes] | None:
         """The copies on the same hop that this message contradicts; none of them, if it is known; None if it is new."""
         call_id = message.call_id
-        ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
-        if not any(way for _, way in ways):
+        if not self._messages_of(call_id) and call_id not in self.names:
             return None
-        cseq = _cseq_of(message)
+        ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
         rivals: set[bytes] = set()
         for name, way in ways:
             for known, seen in way:
-                if seen.flow == packet.flow and _cseq_of(known) == cseq and known.status == message.status:
+                if _same_place(known, seen, message, packet):
                     if known.text == message.text:
                         return None if name == call_id else ()
                     if doubtful or _contradict(known, message) or self._leads_astray(known, message, packet):
@@ -159,10 +164,9 @@ class SipReadings:
         return self._read(message.under(name), packet)
 
     def _named(self, call_id: str, names: tuple[str, ...]) -> str:
-        """A name for one more reading. No Call-ID has a space in it (RFC 3261, section 25.1)."""
+        """A name for one more reading."""
         self._counts["calls_read_otherwise"] += 1
-        number = int(names[-1].rpartition(" ")[2][:-1]) + 1 if names else 2
-        name = f"{call_id} (reading {number})"
+        name = name_of(call_id, reading_of(names[-1]) + 1 if names else 2)
         for old in names[: len(names) + 1 - MAX_READINGS]:
             self._forget(old)
         self.names[call_id] = (*names, name)[-MAX_READINGS:]
@@ -212,6 +216,12 @@ class _Pair:
 
 def _messages_in(read: Iterable[SipMessage | Malformed]) -> list[SipMessage]:
     return [one for one in read if not isinstance(one, Malformed)]
+
+
+def _same_place(known: SipMessage, seen: Packet, message: SipMessage, packet: Packet) -> bool:
+    """Whether two messages can only stand in one another's place: one request, or its answer, on one hop."""
+    alike = known.method == message.method and known.status == message.status and seen.flow == packet.flow
+    return alike and _cseq_of(known) == _cseq_of(message)
 
 
 def _cseq_of(message: SipMessage) -> tuple[int, str]:

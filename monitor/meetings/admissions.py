@@ -34,7 +34,12 @@ class Admissions:
     """Every leg from its beginning to its end, whatever way it comes in."""
 
     def __init__(
-        self, guests: Guests, links: Links, stays: tuple[int, ...], limits: Limits, lossy: Callable[[], bool] = lambda: False
+        self,
+        guests: Guests,
+        links: Links,
+        stays: tuple[int, ...],
+        limits: Limits,
+        lossy: Callable[[], bool] = lambda: False,
     ) -> None:
         """`lossy` tells whether so much is lost at this moment that silence proves nothing."""
         self.lossy = lossy
@@ -206,7 +211,7 @@ class Admissions:
         leg.due = 0
         party = leg.party
         party.lose(leg)
-        if leg.meeting is not None and not leg.by_bridge:
+        if leg.meeting is not None and not leg.by_bridge and not self.guests.is_misread(leg, leg.meeting):
             leg.note(why, evidence)
             party.spent = (leg, leg.meeting)
         if party.legs:

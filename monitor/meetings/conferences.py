@@ -64,6 +64,7 @@ class Conference:
 
     __slots__ = (
         "arrivals",
+        "departed",
         "evidence",
         "is_trusted",
         "is_watched",
@@ -89,6 +90,8 @@ class Conference:
         """Until when each goes on, by its Call-ID."""
         self.is_watched = False
         """A whole list was seen: who comes now was not there before."""
+        self.departed: set[str] = set()
+        """Who was heard of only by their going, before there was a whole list."""
         self.arrivals = 0
         self.seen_at: Nanoseconds = 0
         self.evidence = Evidence(capture="", frame=0)
@@ -105,6 +108,15 @@ class Conference:
     def lives(self, subscription: str, at: Nanoseconds) -> bool:
         """Whether more may be told in it."""
         return self.subscriptions.get(subscription, 0) > at
+
+
+def has_departed(user: RosterUser) -> bool:
+    """Whether it is told of a user that they were connected and are no more."""
+    return any(
+        endpoint.status == "disconnected"
+        and (endpoint.left_by in ("departed", "booted") or endpoint.joined_at is not None)
+        for endpoint in user.endpoints
+    )
 
 
 def connected(user: RosterUser, before: dict[str, bool]) -> dict[str, bool]:

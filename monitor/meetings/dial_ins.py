@@ -39,6 +39,7 @@ class DialIns:
         if party.voice is not leg or (party.participant is not None and not self._still_asked(leg, event)):
             return
         leg.dial_in = True
+        leg.frayed = leg.frayed or event.partial
         leg.keys_at, leg.keys_seen = max(event.at, leg.keys_at), event.evidence
         self.admissions.legs.move(leg, max(leg.stage, Stage.TALKING))
         if (event.attempt, event.meeting) != (leg.attempt, leg.meeting):
@@ -64,12 +65,13 @@ class DialIns:
             leg.participant = leg.party.participant = None
             leg.party.admitted = False
             self.admissions.legs.move(leg, Stage.TALKING)
-        if leg.meeting is not None:
+        if leg.meeting is not None and not self.admissions.guests.is_misread(leg, leg.meeting):
             yield self.admissions.tried(leg, leg.meeting, event.at)
         leg.restart(event.attempt, event.meeting)
         leg.asked_at = leg.keys_at
         if event.meeting is not None:
-            leg.note(f"entered the meeting number {event.meeting.value}", event.evidence)
+            doubt = ", as far as its keys were seen" if leg.frayed else ""
+            leg.note(f"entered the meeting number {event.meeting.value}{doubt}", event.evidence)
 
     def _answer_bridge(self, leg: Leg, event: KeyPressed) -> Iterator[RosterChange]:
         """The groups of keys that are new."""
@@ -92,6 +94,9 @@ class DialIns:
             return
         if leg.due > at:
             self._await(leg)
+            return
+        if self.admissions.guests.is_misread(leg, leg.meeting):
+            leg.due = 0
             return
         if self.admissions.lossy() and self._may_be_refused(leg, leg.meeting):
             leg.held = True

@@ -28,6 +28,10 @@ class Guests:
             return self.identities.callee(leg.answered, leg.offered)
         return self.identities.caller(leg.party.offers)
 
+    def is_misread(self, leg: Leg, meeting: MeetingRef) -> bool:
+        """Whether a number that no calendar has may be another one, of which a key was lost."""
+        return leg.frayed and not self.occurrences.series(meeting)
+
     def is_unknown(self, leg: Leg) -> bool:
         """Whether it cannot be known who this is: the INVITE was not seen, in which a trusted trunk asserts who calls.
 
@@ -63,7 +67,7 @@ class Guests:
             call=leg.offered.call,
             origin=leg.offered.caller.sent_from,
             by_bridge=leg.by_bridge,
-            partial=leg.is_partial,
+            partial=leg.is_partial or leg.frayed,
             demands_pin=self.occurrences.demands_pin(meeting, occurrence),
             slots=leg.slots,
             facts=(who, *leg.facts),

@@ -53,6 +53,7 @@ class Leg:
         "doomed",
         "due",
         "facts",
+        "frayed",
         "held",
         "keys_at",
         "keys_seen",
@@ -94,6 +95,8 @@ class Leg:
         self.meeting: MeetingRef | None = None
         self.attempt = 0
         self.slots: tuple[Slot, ...] = ()
+        self.frayed = False
+        """Keys of it may be missing."""
         self.keys_at: Nanoseconds = 0
         """When the last key was pressed."""
         self.keys_seen: Evidence = offered.evidence

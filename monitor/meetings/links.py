@@ -6,7 +6,7 @@ the same number and the same caller.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from monitor.meetings.identities import ANONYMOUS, Identities
@@ -26,7 +26,66 @@ LINK_SECONDS = 5
 
 VOUCHED = frozenset({Trust.ASSERTED, Trust.SCREENED})
 
+RINGING_SECONDS = 180
+"""So much later than the offer of one half the other may be known, when its INVITE was not seen but its answer."""
+
+DISORDER: Nanoseconds = SECOND // 10
+"""The second half of a call may stand this much before the first one in a capture."""
+
 Name = tuple[str, ...]
+
+_NOBODY: OrderedDict[str, tuple[Nanoseconds, Leg]] = OrderedDict()
+
+
+class Waiting:
+    """Legs by what their other half would have in common with them, for so many seconds."""
+
+    def __init__(self, seconds: int, most: int) -> None:
+        self.life: Nanoseconds = seconds * SECOND
+        self.most = most
+        self.evicted = 0
+        self._legs: dict[Name, OrderedDict[str, tuple[Nanoseconds, Leg]]] = {}
+        self._order: deque[tuple[Nanoseconds, Name, str]] = deque()
+
+    def add(self, at: Nanoseconds, names: Iterable[Name], leg: Leg) -> None:
+        """From now on it waits under these names; the oldest give way."""
+        for name in names:
+            self._legs.setdefault(name, OrderedDict())[leg.name] = (at, leg)
+            self._order.append((at, name, leg.name))
+        while len(self._order) > self.most:
+            self._drop(*self._order.popleft())
+            self.evicted += 1
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def longest(self, name: Name) -> list[Leg]:
+        """A few of those that wait under this name; the one that waits longest first."""
+        return [leg for _, leg in islice(self._legs.get(name, {}).values(), MAX_LOOKS)]
+
+    def latest(self, name: Name) -> list[Leg]:
+        """A few of those that wait under this name; the latest first."""
+        return [leg for _, leg in islice(reversed(self._legs.get(name, _NOBODY).values()), MAX_LOOKS)]
+
+    def expire(self, at: Nanoseconds) -> None:
+        """Those that have waited long enough wait no more."""
+        while self._order and at - self._order[0][0] > self.life:
+            self._drop(*self._order.popleft())
+
+    def remove(self, names: Iterable[Name], leg: Leg) -> None:
+        """Its other half has come."""
+        for name in names:
+            waiting = self._legs.get(name)
+            if waiting is not None and leg.name in waiting:
+                self._drop(waiting[leg.name][0], name, leg.name)
+
+    def _drop(self, at: Nanoseconds, name: Name, call: str) -> None:
+        """What waits since then; it may wait anew since later."""
+        waiting = self._legs.get(name)
+        if waiting is not None and call in waiting and waiting[call][0] == at:
+            del waiting[call]
+            if not waiting:
+                del self._legs[name]
 
 
 class Links:
@@ -38,35 +97,61 @@ class Links:
         self.identities = identities
         self.external = external
         self.number_text = number_text
-        self.evicted = 0
-        self._most = most
-        self._waiting: dict[Name, OrderedDict[str, tuple[Nanoseconds, Leg]]] = {}
-        self._order: deque[tuple[Nanoseconds, Name, str]] = deque()
+        self._soon = Waiting(LINK_SECONDS, most)
+        self._ringing = Waiting(RINGING_SECONDS, most)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._soon)
+
+    @property
+    def evicted(self) -> int:
+        """Names under which a leg could not wait as long as it should."""
+        return self._soon.evicted
 
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
-        for name in self._names(leg, leg.offered.sent_to):
-            self._waiting.setdefault(name, OrderedDict())[leg.name] = (at, leg)
-            self._order.append((at, name, leg.name))
-        while len(self._order) > self._most:
-            self._drop(*self._order.popleft())
-            self.evicted += 1
+        names = [*self._names(leg, leg.offered.sent_to)]
+        self._soon.add(at, names, leg)
+        self._ringing.add(at, [*names, *self._names_behind(leg, leg.offered.caller.sent_from)], leg)
 
     def first_half(self, leg: Leg) -> Leg | None:
-        """The leg of which this one is the other half, if any. The one that waits longest is served first."""
+        """The leg of which this one is the other half, if any."""
         mine = leg.offered
-        while self._order and mine.at - self._order[0][0] > LINK_SECONDS * SECOND:
-            self._drop(*self._order.popleft())
+        self._soon.expire(mine.at)
+        self._ringing.expire(mine.at)
         for name in self._names(leg, mine.caller.sent_from):
-            for at, other in islice(self._waiting.get(name, {}).values(), MAX_LOOKS):
+            for other in self._soon.longest(name):
                 if other.party.has_room_beside(other) and self._fits(other, leg, name):
-                    for used in self._names(other, other.offered.sent_to):
-                        self._drop(at, used, other.name)
-                    return other
+                    return self._found(other)
+        for name in self._names_behind(leg, mine.sent_to):
+            for other in self._ringing.latest(name):
+                if mine.at - other.offered.at <= DISORDER and self._is_late(leg, other, name):
+                    return self._found(other)
+        return self._half_of_unseen(leg)
+
+    def _half_of_unseen(self, leg: Leg) -> Leg | None:
+        """The other half, where the INVITE of one of the two was not seen: either half may be known first."""
+        names = [*self._names(leg, leg.offered.caller.sent_from), *self._names_behind(leg, leg.offered.sent_to)]
+        for name in names:
+            for other in self._ringing.latest(name) if name[-1] != ANONYMOUS else ():
+                if not (leg.offered.partial or other.offered.partial) or not other.party.has_room_beside(other):
+                    continue
+                # Both are answered within a moment; or one rings still.
+                if other.answered is None or leg.offered.at - other.answered.at <= LINK_SECONDS * SECOND:
+                    return self._found(other)
         return None
+
+    def _is_late(self, first: Leg, second: Leg, name: Name) -> bool:
+        """Whether the one that comes second in the capture is the first half all the same."""
+        one, two = first.offered, second.offered
+        anonymous = name[-1] == ANONYMOUS
+        return second.party.has_room_beside(second) and not (anonymous and self._contradict(one, two))
+
+    def _found(self, leg: Leg) -> Leg:
+        names = [*self._names(leg, leg.offered.sent_to), *self._names_behind(leg, leg.offered.caller.sent_from)]
+        self._soon.remove(names, leg)
+        self._ringing.remove(names, leg)
+        return leg
 
     def _names(self, leg: Leg, address: str) -> Iterator[Name]:
         """What the halves of a call have in common: the session, or the machine between, the number and the caller."""
@@ -75,6 +160,12 @@ class Links:
         leg.signs = leg.signs or self._signs(leg.offered)
         for number, caller in leg.signs:
             yield (address, number, caller)
+
+    def _names_behind(self, leg: Leg, address: str) -> Iterator[Name]:
+        """The same as seen from the other side of the machine between."""
+        leg.signs = leg.signs or self._signs(leg.offered)
+        for number, caller in leg.signs:
+            yield ("behind", address, number, caller)
 
     def _signs(self, offered: CallOffered) -> tuple[tuple[str, str], ...]:
         number = self.number_text(offered.target) or user_of(offered.target)
@@ -97,14 +188,6 @@ class Links:
         """Whether the network vouches for two different callers."""
         a, b = self.identities.resolve(one), self.identities.resolve(two)
         return VOUCHED.issuperset((a.trust, b.trust)) and a.subject != b.subject
-
-    def _drop(self, at: Nanoseconds, name: Name, call: str) -> None:
-        """What waits since then; it may wait anew since later."""
-        waiting = self._waiting.get(name)
-        if waiting is not None and call in waiting and waiting[call][0] == at:
-            del waiting[call]
-            if not waiting:
-                del self._waiting[name]
 
 
 def user_of(uri: str) -> str:

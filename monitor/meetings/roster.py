@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+from monitor.model.readings import call_of
 from monitor.model.roster import Participant, Trust
 
 MAX_TWINS = 32
@@ -51,6 +52,9 @@ class Roster:
         for name in _names_of(participant):
             twins |= islice(self._by_name.get(name, {}).items(), MAX_TWINS)
         twins.pop(participant.id, None)
+        if participant.call:
+            # One call that can be read in two ways is not there twice.
+            twins = {name: twin for name, twin in twins.items() if call_of(twin.call) != call_of(participant.call)}
         return tuple(sorted(twins.values(), key=lambda twin: (twin.joined_at, twin.id)))
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from monitor.meetings.acquaintances import Acquaintances
 from monitor.meetings.admissions import Admissions
-from monitor.meetings.conferences import Conference, Seat, connected
+from monitor.meetings.conferences import Conference, Seat, connected, has_departed
 from monitor.meetings.legs import Leg, Stage
 from monitor.meetings.members import Members
 from monitor.meetings.transfers import far_ends
@@ -64,7 +64,7 @@ class Rosters:
         self._present = admissions.presence.roster.get
         self.counts = dict.fromkeys(
             ("roster_joins", "roster_matches", "rosters_unplaced", "roster_users_unnamed", "roster_users_refused",
-             "evicted_conferences"), 0)  # fmt: skip
+             "conferences_evicted"), 0)  # fmt: skip
         self._conferences: OrderedDict[str, Conference] = OrderedDict()
         self._seats = 0
         self._focuses: OrderedDict[str, MeetingRef] = OrderedDict()
@@ -126,6 +126,7 @@ class Rosters:
             yield from self._user(conference, name, user, event, watched=watched)
         if event.state is RosterState.FULL and event.whole:
             conference.is_watched = True
+            conference.departed.clear()
             for name in [name for name in conference.seats if name not in listed]:
                 yield from self._unlisted(conference, name, event)
         if event.lasts == 0:
@@ -172,7 +173,8 @@ class Rosters:
         if seat is None:
             if any(endpoints.values()):
                 return self._arrive(conference, name, user, endpoints, event, watched=watched)
-            return ()
+            was_there = event.state is RosterState.PARTIAL and not conference.is_watched and has_departed(user)
+            return self._depart(conference, name, user, endpoints, event) if was_there else ()
         seat.endpoints = endpoints
         if not any(endpoints.values()):
             return self._leave(conference, name, event.at, event.evidence)
@@ -209,6 +211,17 @@ class Rosters:
         else:
             self._later(event.at + PATIENCE, conference, name, seat)
         return ()
+
+    def _depart(
+        self, conference: Conference, name: str, user: RosterUser, endpoints: dict[str, bool], event: RosterSeen
+    ) -> Iterator[RosterChange]:
+        """The first that is heard of somebody is that they go: so they were there. Every subscriber is told that."""
+        if name in conference.departed or len(conference.departed) >= MAX_STRANGE_SEATS:
+            return
+        yield from self._arrive(conference, name, user, endpoints, event, watched=False)
+        if name in conference.seats:
+            conference.departed.add(name)
+            yield from self._leave(conference, name, event.at, event.evidence)
 
     def _still_there(self, conference: Conference, name: str, seat: Seat, event: RosterSeen) -> Iterable[RosterChange]:
         """Listed once more: unless their call has ended meanwhile, that is no news."""
@@ -353,7 +366,7 @@ class Rosters:
 
     def _forget(self, conference: Conference) -> None:
         """There was no more room: what becomes of these is not known."""
-        self.counts["evicted_conferences"] += 1
+        self.counts["conferences_evicted"] += 1
         del self._conferences[conference.key]
         self._seats -= len(conference.seats)
         for seat in conference.seats.values():

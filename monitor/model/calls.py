@@ -136,6 +136,8 @@ class DigitDialled(Sighting, frozen=True, kw_only=True):
     """One of `0123456789*#ABCD`."""
     by: Literal["caller", "callee"]
     via: KeySource
+    frayed: bool = False
+    """Keys before this one may be missing: of the one before hardly anything was seen, or SIP's numbers have a gap."""
 
     def __repr__(self) -> str:
         return f"DigitDialled(at={self.at}, call={self.call!r}, by={self.by!r}, via={self.via!r})"
@@ -171,6 +173,9 @@ class KeyPressed(Sighting, frozen=True, kw_only=True):
     slots: tuple[Slot, ...] = ()
     """What followed the meeting number in this attempt, in order."""
     via: KeySource = KeySource.RTP
+    partial: bool = False
+    """Keys of this call may be missing. The meeting is then the one of the calendars that fits but for one key, if
+    there is one and no more; and no digits are called a wrong PIN."""
 
 
 class RosterState(StrEnum):

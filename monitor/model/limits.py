@@ -119,7 +119,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     # meetings
 
-    legs: Entries = 32_768
+    legs: Entries = 24_576
     """Calls into meetings.
 
     Life: 10 minutes unanswered; else that of the call.

@@ -90,7 +90,7 @@ KINDS: dict[type[object], str] = {
 }
 ALERT_ACTIVE: Nanoseconds = HOUR
 """An alert is active for so long after its last sighting."""
-MAX_COUNTS = 256
+MAX_COUNTS = 192
 """Names taken from summaries."""
 MAX_PLATFORMS = 64
 MAX_RULES = 100

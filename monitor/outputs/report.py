@@ -231,6 +231,10 @@ def _unseen(meetings: bool, calls: int, summary: Summary | None, oddities: Colle
         found.append("a capture is damaged, and what stood there is lost")
     if summary and any(report.cut for report in summary.captures):
         found.append("frames were cut short by the snap length")
+    if summary and summary.accounts.encrypted:
+        found.append(f"{many(summary.accounts.encrypted, 'frame')} were encrypted as a whole (MACsec or 802.11)")
+    if summary and summary.losses.dropped_by_system + summary.losses.dropped_by_interface:
+        found.append("the capture itself tells that frames were dropped before they came into it")
     if Reason.GAP in oddities:
         found.append("parts of streams are missing in the capture")
     if Reason.EVICTED in oddities or any(count for what, count in counts.items() if "evicted" in what):

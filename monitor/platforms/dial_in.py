@@ -26,8 +26,8 @@ Knows = Callable[[MeetingRef], bool]
 class Keypad:
     """One caller at the voice of one platform's bridge."""
 
-    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "attempt", "lost", "meeting",
-                 "platform", "site", "slots")  # fmt: skip
+    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "attempt", "frayed", "lost",
+                 "meeting", "platform", "site", "slots")  # fmt: skip
 
     def __init__(self, platform: Platform, site: str, knows: Knows, pin_check: PinCheck) -> None:
         self.platform = platform
@@ -37,6 +37,8 @@ class Keypad:
         self.slots: tuple[Slot, ...] = ()
         self.lost = 0
         """Groups beyond `MAX_SLOTS`."""
+        self.frayed = False
+        """Keys may be missing from what was seen."""
         self._knows = knows
         self._pin_check = pin_check
         self._group = ""
@@ -77,6 +79,8 @@ class Keypad:
                 self.meeting = whole  # it was only the beginning of a longer number
                 return
         ref = self._meeting_in(group) if length <= MAX_GROUP else None
+        if self.frayed and (ref is None or not self._knows(ref)):
+            ref = self._mended(group) or ref
         if ref is not None and self._begins_anew(ref):
             self._begin(ref, self.attempt + 1)
         elif self.meeting is not None and not is_command(group, self.platform.dial_in):
@@ -108,6 +112,14 @@ class Keypad:
         digits = number_in(group, self.platform.dial_in)
         return number_ref(self.platform, digits) if digits else None
 
+    def _mended(self, group: str) -> MeetingRef | None:
+        """The meeting of the calendars whose number this would be with one more key, if there is just one."""
+        if not (self.meeting is None or not self._knows(self.meeting)) or not group.isdigit():
+            return None
+        longer = {group[:at] + digit + group[at:] for at in range(len(group) + 1) for digit in DIGITS}
+        refs = [ref for number in longer if (ref := self._meeting_in(number)) is not None and self._knows(ref)]
+        return refs[0] if len(refs) == 1 else None
+
     def _slot_of(self, group: str, length: int) -> Slot:
         digits = group.rpartition("*")[2]
         if not digits:
@@ -120,7 +132,7 @@ class Keypad:
                 return Slot(state=SlotState.RIGHT, length=len(reading))
             told = told or checked is not None
         is_host = "*" in group and grammar.star == "host"
-        state = SlotState.WRONG if told and not is_host else SlotState.FILLED
+        state = SlotState.WRONG if told and not is_host and not self.frayed else SlotState.FILLED
         return Slot(state=state, length=length - (len(group) - len(digits)))
 
 

@@ -23,6 +23,7 @@ class Half:
 
     __slots__ = (
         "acked",
+        "before",
         "ending",
         "fin",
         "first",
@@ -67,6 +68,8 @@ class Half:
         """Of the next byte to give."""
         self.missed = (place - WINDOW, place)
         """From where to where there are bytes that were never given: before the start, and in gaps."""
+        self.before = b""
+        """What was given before the first gap."""
         self.late: int | None = None
         """Where the bytes that came after all went to."""
         self.pieces = Pieces()
@@ -123,7 +126,9 @@ class Half:
 
     def miss(self, until: int) -> None:
         """The bytes from here to there were not given."""
-        start = self.missed[0] if self.missed[1] > self.first else self.next
+        start = self.missed[0]
+        if self.missed[1] <= self.first:
+            start, self.before = self.next, b"".join(self.recent)
         self.missed = (max(start, until - WINDOW), until)
         self.next = until
         self.recent.clear()

@@ -259,8 +259,12 @@ class Streams:
         if late <= copy.start < until:
             # What the receiver waited for, while somebody made the monitor pass it over; or a capture in disorder.
             content = copy.content[: until - copy.start]
-            self._counts["stream_readings"] += 1
-            out.append(OtherReading(*copy.seen, half.flow, b"", content, copy.start != half.late))
+            before = half.before if copy.start == late else b""
+            if copy.start != half.late:
+                self._counts["stream_readings"] += 1
+                if until > half.first:
+                    out.append(_conflict(copy.seen, "bytes come after all that were given up for lost"))
+            out.append(OtherReading(*copy.seen, half.flow, before, before + content, copy.start != half.late))
             half.late = copy.start + len(content)
             return
         known = b"".join(half.recent)
@@ -498,6 +502,7 @@ class Streams:
                 room -= sum(map(len, half.recent))
             else:
                 half.recent.clear()
+                half.before = b""
 
 
 def _keeps_alive(half: Half, copy: Piece) -> bool:

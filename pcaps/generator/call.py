@@ -145,6 +145,16 @@ class Call(Dialog):
         self._acknowledge(transaction)
         return self
 
+    def ask(self, method: Literal["UPDATE", "OPTIONS"], by: Side = "caller", *, after: float = 60) -> Call:
+        """A request that changes nothing: the session is refreshed (RFC 3311, RFC 4028), or the other side sought."""
+        self._pass(after)
+        other: Side = "callee" if by == "caller" else "caller"
+        transaction = self._transaction(method, by)
+        timer = [("Session-Expires", "1800;refresher=uac")] if method == "UPDATE" else []
+        self._send(transaction, self._contact_uri(other), timer)
+        self._answer(transaction, 200, timer, contact=method == "UPDATE")
+        return self
+
     def refer(self, to: str, by: Side = "caller", *, after: float = 30, replaces: str = "") -> Call:
         """One side asks the other to call somebody else (RFC 3515), with `Replaces` to take over a call (RFC 3891)."""
         self._pass(after)

@@ -92,6 +92,8 @@ class Dialog:
         self.credentials = ""
         self.pressed: list[tuple[int, str]] = []
         """The last group of keys."""
+        self.moved_to = ""
+        """The conference's own URI, where a bridge tells it once it has let the caller in (RFC 4579)."""
         self._fork_of: Dialog | None = None
 
     def _identity_headers(self) -> list[tuple[str, str]]:
@@ -147,7 +149,7 @@ class Dialog:
             elif proxies:
                 headers += [("Route", f"<sip:{proxy.hostport};lr>") for proxy in proxies[hop:]]
             headers += self._dialog(transaction, to_tag=not first)
-            if transaction.method in ("INVITE", "REFER"):
+            if transaction.method in ("INVITE", "REFER", "UPDATE"):
                 headers.append(("Contact", f"<{self._contact_uri(transaction.by)}>"))
             headers.append(("User-Agent", self._agent(transaction.by)))
             text = message(f"{transaction.method} {uri} SIP/2.0", [*headers, *extra], body, content_type)
@@ -231,6 +233,8 @@ class Dialog:
         return self.caller.address if side == "caller" else self.to
 
     def _contact_uri(self, side: Side) -> str:
+        if side == "callee" and self.moved_to:
+            return self.moved_to
         host = self.path[0] if side == "caller" else self.path[-1]
         user = self.caller.user if side == "caller" else self.target.removeprefix("sip:").partition("@")[0]
         return f"sip:{user}@{host.hostport}" + (";transport=tcp" if self._stream else "")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pcaps.generator.call import Call
 from pcaps.generator.labels import Alert, Join, Labels, Mark, toml_of
 from pcaps.generator.party import Party
+from pcaps.generator.roster import Subscription
 from pcaps.generator.wire import MICROSECOND, SECOND, Frame, Host, Stream, pcap_of
 
 FIRST_MEDIA_PORT = 16_384
@@ -21,12 +22,14 @@ class World:
         self.labels = Labels()
         self.span_copies = 0
         """How often the mirror port shows each frame once more, 30 microseconds later."""
+        self.begins = 0
+        """When the capture begins; what happened before is not in it."""
         self._day = day
         self._zone = ZoneInfo(zone)
         self._vlan = vlan
         self._frames: list[Frame] = []
         self._streams: list[Stream] = []
-        self._calls = 0
+        self._calls = self._subscriptions = 0
         self._port = FIRST_MEDIA_PORT
 
     def at(self, text: str) -> int:
@@ -87,6 +90,14 @@ class World:
         self._streams.append(stream)
         return stream
 
+    def subscription(
+        self, watcher: Host, bridge: Host, conference: str, *, at: str, stream: Stream | None = None
+    ) -> Subscription:
+        """Somebody who is told by the bridge who is in the conference."""
+        self._subscriptions += 1
+        random = self.random(f"subscription {self._subscriptions}")
+        return Subscription(self, watcher, bridge, conference, random, at=self.at(at), stream=stream)
+
     def datagram(
         self, at: int, source: Host, destination: Host, payload: bytes, ports: tuple[int, int] | None = None
     ) -> Frame:
@@ -127,7 +138,7 @@ class World:
         frames = self._frames + [frame for stream in self._streams for frame in stream.frames()]
         for _ in range(self.span_copies):
             frames += [_copy_of(frame) for frame in frames if not frame.copy]
-        frames.sort(key=lambda frame: frame.at)
+        frames = sorted((frame for frame in frames if frame.at >= self.begins), key=lambda frame: frame.at)
         for number, frame in enumerate(frames, 1):
             frame.number = number
         return pcap_of(frames, self._vlan)

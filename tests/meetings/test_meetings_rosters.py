@@ -17,7 +17,7 @@ ANONYMOUS = "sip:anonymous1@anonymous.invalid"
 
 
 def user(entity: str, status: str = "connected", *, call: str = "", **fields: Any) -> RosterUser:
-    endpoint = {"entity": entity, "status": status, "joined_by": "dialed-in", "call": call}
+    endpoint: dict[str, Any] = {"entity": entity, "status": status, "joined_by": "dialed-in", "call": call}
     endpoint |= {
         name: fields.pop(name) for name in list(fields) if name in RosterEndpoint.__struct_fields__ and name != "state"
     }
@@ -316,6 +316,30 @@ def test_somebody_back_unseen_comes_in_again(scene: Scene) -> None:
     assert [kind for kind, _ in told(scene)] == ["Joined", "Left", "Joined"]
 
 
+def test_who_is_first_heard_of_when_they_go_was_there(scene: Scene) -> None:
+    for subscription in ("chair", "guest"):
+        gone = user(OUTSIDER, "disconnected", left_by="departed")
+        roster(scene, TEN, gone, state=RosterState.PARTIAL, call=subscription)
+    assert told(scene) == [("Joined", OUTSIDER), ("Left", OUTSIDER)]
+    assert joins(scene)[0].participant.partial
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        pytest.param({"left_by": "failed"}, RosterState.PARTIAL, id="was never connected"),
+        pytest.param({}, RosterState.PARTIAL, id="nobody says how"),
+        pytest.param({"left_by": "departed"}, RosterState.FULL, id="may be long gone"),
+    ],
+)
+def test_who_is_only_heard_of_as_gone_may_never_have_been_there(
+    scene: Scene, fields: dict[str, str], state: RosterState
+) -> None:
+    roster(scene, TEN, user(OUTSIDER, "disconnected", **fields), state=state)
+    scene.finish(TEN + HOUR)
+    assert told(scene) == []
+
+
 # No participants
 
 
@@ -415,6 +439,6 @@ def test_many_conferences_push_out_the_oldest(monkeypatch: pytest.MonkeyPatch, s
     for number in range(5):
         meeting = MeetingRef(platform="webex", kind=WEEKLY.kind, value=f"2731123456{number}")
         roster(scene, TEN + number * MINUTE, user(OUTSIDER), meeting=meeting, call=f"s{number}")
-    assert scene.meetings.counts["evicted_conferences"] == 2
+    assert scene.meetings.counts["conferences_evicted"] == 2
     scene.meetings_until(TEN + 5 * HOUR)
     assert [kind for kind, _ in told(scene)].count("Left") == 3

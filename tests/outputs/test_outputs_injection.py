@@ -5,6 +5,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from importlib import import_module
+from inspect import isclass
+from pkgutil import iter_modules
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from rich.cells import cell_len
 
+from monitor import outputs
 from monitor.model.summary import Summary
 from monitor.outputs import OUTPUTS, Output
 from monitor.outputs.calls import CallList
@@ -181,6 +185,17 @@ CHECKS: dict[str, Callable[[str], None]] = {
 
 def test_every_output_is_checked() -> None:
     assert set(CHECKS) == set(OUTPUTS)
+
+
+def test_whatever_takes_records_is_named_as_an_output() -> None:
+    """A class with `write` and `close` in this stage is an output: it is in `OUTPUTS`, and so has a check above."""
+    found = set()
+    for module in iter_modules(outputs.__path__):
+        for name, one in vars(import_module(f"monitor.outputs.{module.name}")).items():
+            is_ours = isclass(one) and one.__module__ == f"monitor.outputs.{module.name}"
+            if is_ours and hasattr(one, "write") and hasattr(one, "close"):
+                found.add({"CallList": "calls"}.get(name, name.lower()))
+    assert found == set(OUTPUTS)
 
 
 def test_there_are_forty_payloads() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from monitor.model.accounts import FRAME_CLASSES, Accounts
+from monitor.model.accounts import FRAME_CLASSES, Accounts, Losses
 from monitor.model.alerts import Severity
 from monitor.model.evidence import MINUTE
 from monitor.model.limits import Limits
@@ -339,3 +339,14 @@ def test_books_that_do_not_add_up_say_so() -> None:
 def test_every_class_and_every_envelope_has_a_name_for_people() -> None:
     assert set(CLASSES) == set(FRAME_CLASSES)
     assert set(ENVELOPES) == {name.removeprefix("in_") for name in COUNTED.values()} | {"hep"}
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        (replace(NOTHING, accounts=Accounts(frames=400, encrypted=400)), "400 frames were encrypted as a whole"),
+        (replace(NOTHING, losses=Losses(dropped_by_system=1)), "frames were dropped before they came into it"),
+    ],
+)
+def test_blindness_is_told_where_there_is_no_alert(summary: Summary, said: str) -> None:
+    assert said in " ".join(page_of(summary).split())

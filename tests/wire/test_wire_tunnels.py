@@ -45,6 +45,8 @@ ENVELOPES = AROUND_ETHERNET | {
     for name, around in AROUND_IPV4.items()
 }
 """Each takes an Ethernet frame and gives one."""
+TELLING = {name: around for name, around in ENVELOPES.items() if name != "HP ERM"}
+"""Those that say what they hold: HP's does not, so that only a frame that can be read proves that it is one."""
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_a_fragmented_tunnel_is_put_together() -> None:
     assert packet == Datagram(START, "a.pcap", 2, flow(), b"hello" * 40)
 
 
-ANY_ENVELOPE = st.sampled_from(list(ENVELOPES.values()))
+ANY_ENVELOPE = st.sampled_from(list(TELLING.values()))
 
 
 @st.composite
