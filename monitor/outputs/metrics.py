@@ -31,15 +31,12 @@ from monitor.model.evidence import HOUR, SECOND, Nanoseconds
 from monitor.model.limits import BOUNDS, Limits
 from monitor.model.meetings import Method
 from monitor.model.oddities import Oddity, Reason
-from monitor.model.problems import ConfigError, Problem
 from monitor.model.roster import Joined, Left, Overstayed, PinRefused, Stayed, Tried, Verdict
 from monitor.model.summary import Summary
 from monitor.outputs.records import Record, moment_of
 from monitor.outputs.written import may_write
 
 if TYPE_CHECKING:
-    from wsgiref.simple_server import WSGIServer
-
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -122,6 +119,8 @@ class Metrics:
         self._lock = threading.Lock()
         self._alerts: Counter[Series] = Counter()
         self._alert_times: dict[Series, float] = {}
+        self._exemplars: dict[Series, tuple[str, float]] = {}
+        """The newest alert of a series: its id, a digest that names nobody, and when."""
         self._known: OrderedDict[str, tuple[Series, Nanoseconds]] = OrderedDict()
         self._joins: Counter[Series] = Counter()
         self._present: OrderedDict[str, tuple[str, Verdict]] = OrderedDict()
@@ -178,6 +177,12 @@ class Metrics:
         with self._lock:
             self._present.clear()
 
+    def take_traffic(self, received: int, dropped: int) -> None:
+        """Totals of all live interfaces: what came, and what found its ring full."""
+        with self._lock:
+            self._packets["interface",] = received
+            self._lost["interface", "kernel"] = dropped
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -191,6 +196,7 @@ class Metrics:
         known = self._known.pop(alert.id, None)
         if known is None or known[0] != series:
             self._alerts[series] += 1
+            self._exemplars[series] = (alert.id, alert.last_seen / SECOND)
         self._known[alert.id] = (series, alert.last_seen)
         self._alert_times[series] = max(self._alert_times.get(series, 0), alert.last_seen / SECOND)
         if len(self._known) > self._limits.known_alerts:
@@ -235,9 +241,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
-        from prometheus_client import generate_latest
+        from monitor.outputs.exposition import text_of
 
-        return generate_latest(self.registry)
+        return text_of(self.registry)
 
     def write_textfile(self, path: str | Path) -> None:
         """The same into a file for node_exporter's textfile collector: whole, or not at all."""
@@ -256,29 +262,17 @@ class Metrics:
         finally:
             draft.unlink(missing_ok=True)
 
-    def serve(self, host: str, port: int) -> int:
-        """Answers scrapes on a daemon thread; gives the port, which the system chooses for 0."""
-        return int(self._server(host, port).server_port)
-
     @contextmanager
     def serving(self, host: str, port: int) -> Iterator[int]:
-        """The same, until the end of a `with`."""
-        server = self._server(host, port)
-        try:
-            yield int(server.server_port)
-        finally:
-            server.shutdown()
-            server.server_close()
+        """Answers scrapes until the end of a `with`; gives the port, which the system chooses for 0."""
+        from monitor.outputs.exposition import Exposition
+        from monitor.outputs.web import Routes, Web
+        from monitor.outputs.web_page import landing
 
-    def _server(self, host: str, port: int) -> "WSGIServer":
-        from prometheus_client import start_http_server
-
-        try:
-            return start_http_server(port, host, self.registry)[0]
-        except OSError as error:
-            found = f"{host}:{port} cannot be listened on: {error.strerror}"
-            expected = "an address of this machine and a free port"
-            raise ConfigError([Problem(file="--metrics-listen", line=0, found=found, expected=expected)]) from None
+        page = landing([("/metrics", "what was counted, for Prometheus")], None)
+        routes: Routes = {"/": {"GET": lambda _: page}, "/metrics": {"GET": Exposition(self.registry)}}
+        with Web(host, port, routes, named="--metrics-listen") as web:
+            yield web.port
 
     def collect(self) -> Iterator["Metric"]:
         """What the registry asks for at each scrape."""
@@ -287,9 +281,10 @@ class Metrics:
 
     def _of_alerts(self) -> Iterator["Metric"]:
         labels = ("rule", "severity")
-        yield _counter(
+        alerts = _counter(
             "alerts", "Alerts raised; one that becomes more severe counts again.", labels, self._rules, self._alerts
         )
+        yield _with_exemplars(alerts, self._exemplars)
         yield _gauge(
             "alert_last_timestamp_seconds",
             "When the newest such alert was last seen.",
@@ -382,6 +377,19 @@ def _counter(
     from prometheus_client.core import CounterMetricFamily
 
     return _filled(CounterMetricFamily(f"joinwatch_{name}", about, labels=labels), series, counts)
+
+
+def _with_exemplars(family: "Metric", exemplars: Mapping[Series, tuple[str, float]]) -> "Metric":
+    """The same, each series with the alert that was counted last; only OpenMetrics shows it."""
+    from prometheus_client.core import Exemplar
+
+    samples = []
+    for sample in family.samples:
+        found = exemplars.get(tuple(sample.labels.values()))
+        exemplar = Exemplar({"alert_id": found[0][:64]}, 1.0, found[1]) if found else None
+        samples.append(sample._replace(exemplar=exemplar))
+    family.samples = samples
+    return family
 
 
 def _by_name(name: str, about: str, label: str, counts: Mapping[str, int]) -> "Metric":

@@ -84,16 +84,20 @@ class Web:
         routes: Routes,
         *,
         config: Path | None = None,
+        named: str = "listen",
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """Raises `ConfigError` when nobody can listen there or `config` is wrong. `say` takes lines for the log."""
+        """Raises `ConfigError` when nobody can listen there or `config` is wrong.
+
+        `named` is where the operator has said host and port; `say` takes lines for the log.
+        """
         self._routes = routes
         self._path = config
         self._say = say or (lambda _: None)
         self._secured = self._load()
         self._looked = time.monotonic()
         self._users = Users()
-        self._listener = bound(host, port)
+        self._listener = bound(host, port, named)
         self.counts = dict.fromkeys(COUNTS, 0)
         self._clients: dict[int, Client] = {}
         self._homes: Counter[bytes] = Counter()
@@ -221,7 +225,7 @@ class Web:
                 request = client.step(now)
             except Refused as refused:
                 self.counts["malformed"] += 1
-                client.answer(plainly(refused.status), self._headers(), now, last=True)
+                client.answer(*self._dressed(plainly(refused.status)), now, last=True)
             else:
                 if request is not None:
                     self.counts["requests"] += 1
@@ -253,7 +257,7 @@ class Web:
             self._say(f"a web page could not be made ({type(error).__name__}); this is a fault of joinwatch")
             found = plainly(500)
         if isinstance(found, Answer):
-            client.answer(found, self._headers(), now)
+            client.answer(*self._dressed(found), now)
             return
         client.think(now, THINK_SECONDS)
         then = found.then
@@ -309,9 +313,12 @@ class Web:
             return plainly(405, headers=(("Allow", ", ".join(allowed)),))
         return endpoint(request)
 
-    def _headers(self) -> tuple[tuple[str, str], ...]:
-        told = {**HEADERS, **self._secured.config.headers}
-        return tuple((name, value) for name, value in told.items() if value)
+    def _dressed(self, answer: Answer) -> tuple[Answer, list[tuple[str, str]]]:
+        """The answer, and the headers that go with it: ours, but for what the answer or the operator says otherwise."""
+        told = {**HEADERS, **{name: value for name, value in answer.headers if name in HEADERS}}
+        told |= self._secured.config.headers
+        own = tuple((name, value) for name, value in answer.headers if name not in HEADERS)
+        return answer._replace(headers=own), [(name, value) for name, value in told.items() if value]
 
     def _has_token(self) -> bool:
         """Whether one more request is within `rate_limit`."""
@@ -331,7 +338,7 @@ class Web:
         for client in [client for client in self._clients.values() if client.deadline <= now]:
             if client.phase is Phase.THINKING:
                 with suppress(Gone):
-                    client.answer(plainly(503, "There was no answer in time."), self._headers(), now, last=True)
+                    client.answer(*self._dressed(plainly(503, "There was no answer in time.")), now, last=True)
                     self._heed(client)
                     continue
             self.counts["timeouts"] += client.phase not in (Phase.RESTING, Phase.PARTING)
@@ -386,7 +393,7 @@ def _stamp(path: Path) -> object:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, named: str) -> socket.socket:
     """A socket that listens there; a `ConfigError` when none can."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
@@ -405,7 +412,7 @@ def bound(host: str, port: int) -> socket.socket:
         why = getattr(error, "strerror", None) or "no such host"
         found = f"{host}:{port} cannot be listened on: {why}"
         raise ConfigError(
-            [Problem(file="listen", line=0, found=found, expected="an address of this machine and a free port")]
+            [Problem(file=named, line=0, found=found, expected="an address of this machine and a free port")]
         ) from None
     return listener
 

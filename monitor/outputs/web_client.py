@@ -165,7 +165,12 @@ class Client:
         if last or self._requests >= MAX_REQUESTS:
             told.append(("Connection", "close"))
         try:
-            head = self._http.send(h11.Response(status_code=answer.status, headers=told)) or b""
+            head = (
+                self._http.send(
+                    h11.Response(status_code=answer.status, headers=told, reason=HTTPStatus(answer.status).phrase)
+                )
+                or b""
+            )
             if request is not None and request.method == "HEAD":
                 body = b""
             self._out.append(memoryview(head))

@@ -236,5 +236,9 @@ def test_a_scrape_is_answered() -> None:
 
 def test_an_address_that_cannot_be_listened_on_is_the_operators_mistake() -> None:
     metrics = Metrics()
-    with metrics.serving("127.0.0.1", 0) as port, pytest.raises(ConfigError, match="cannot be listened on"):
-        metrics.serve("127.0.0.1", port)
+    with (
+        metrics.serving("127.0.0.1", 0) as port,
+        pytest.raises(ConfigError, match="cannot be listened on"),
+        metrics.serving("127.0.0.1", port),
+    ):
+        pytest.fail("two listen at one place")
