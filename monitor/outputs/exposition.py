@@ -1,0 +1,64 @@
+"""A registry told to whoever scrapes: Prometheus' text format, or OpenMetrics where that is asked for.
+
+Only OpenMetrics has exemplars: the id of an alert beside the count of alerts, which leads to the journal.
+"""
+
+import time
+from typing import TYPE_CHECKING
+
+from monitor.outputs.web_client import Answer, Request, weighed
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+KEPT_SECONDS = 0.25
+"""Two who scrape at once are told the same."""
+SHARE = 8
+"""What took long to make is kept so many times as long: scrapes never take more than an eighth of a processor."""
+
+
+class Exposition:
+    """What a registry says now, or said a moment ago."""
+
+    def __init__(self, registry: "CollectorRegistry") -> None:
+        self._registry = registry
+        self._made: dict[bool, tuple[float, bytes]] = {}
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer to a scrape."""
+        openmetrics = wants_openmetrics(request.header(b"accept"))
+        kind = OPENMETRICS if openmetrics else PLAIN
+        return Answer(200, self._text(openmetrics=openmetrics), kind, (("Vary", "Accept"),))
+
+    def _text(self, *, openmetrics: bool) -> bytes:
+        until, text = self._made.get(openmetrics, (0.0, b""))
+        begun = time.monotonic()
+        if begun < until:
+            return text
+        text = text_of(self._registry, openmetrics=openmetrics)
+        ended = time.monotonic()
+        self._made[openmetrics] = (ended + max(KEPT_SECONDS, SHARE * (ended - begun)), text)
+        return text
+
+
+def text_of(registry: "CollectorRegistry", *, openmetrics: bool = False) -> bytes:
+    """Everything that the registry holds."""
+    if openmetrics:
+        from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+        made: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]
+        return made
+    from prometheus_client import generate_latest
+
+    return generate_latest(registry)
+
+
+def wants_openmetrics(accepted: bytes) -> bool:
+    """Whether an Accept header prefers OpenMetrics to plain text; who says nothing gets plain text."""
+    weights: dict[bytes, float] = {}
+    for name, weight in weighed(accepted):
+        weights[name] = max(weight, weights.get(name, 0.0))
+    wanted = weights.get(b"application/openmetrics-text", 0.0)
+    return wanted > 0 and wanted >= weights.get(b"text/plain", 0.0)
