@@ -25,9 +25,16 @@ class Correlator:
 
     def __init__(self, expected: Expected) -> None:
         self.coverage = Coverage.OBSERVED
+        self.lossy = False
+        """So much is lost at this moment that silence proves nothing."""
         platforms = Platforms(expected.policy, number_text=expected.number_text, access_numbers=expected.access_numbers)
         self._meetings = Meetings(
-            expected.calendar, expected.directory, expected.policy, expected.number_text, refs_of=platforms.refs_of
+            expected.calendar,
+            expected.directory,
+            expected.policy,
+            expected.number_text,
+            refs_of=platforms.refs_of,
+            lossy=lambda: self.lossy,
         )
         self._detections = Detections(expected.policy, coverage=lambda: self.coverage)
         self.now: Nanoseconds = 0

@@ -20,7 +20,19 @@ from types import TracebackType
 
 from monitor.daemon.channel import Channel, Closed, connected
 from monitor.daemon.clock import OFTEN, Clock
-from monitor.daemon.messages import Alive, FromCapture, Lists, Moved, Received, Rings, Said, Taken, ToDecode, Traffic
+from monitor.daemon.messages import (
+    Alive,
+    FromCapture,
+    Lists,
+    Moved,
+    Received,
+    Resume,
+    Rings,
+    Said,
+    Taken,
+    ToDecode,
+    Traffic,
+)
 from monitor.daemon.page import Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.model.asks import Ask
@@ -123,6 +135,7 @@ class Decode:
         self._rings: list[Ring] = []
         self._known = Known()
         self._lists: Lists | None = None
+        self._resumed = False
         self._signals: Signals
         self._page: Page
         self._left: tuple[int, int] | None = None
@@ -143,7 +156,7 @@ class Decode:
 
     def prepare(self) -> None:
         """Wait for the rings and the lists; what comes after needs no privilege at all."""
-        while not self._rings or self._lists is None:
+        while not self._rings or not self._resumed:
             ready, _, _ = select.select([self._capture.fileno(), self._serve.fileno()], [], [])
             self._listen_to(ready)
         self._poll.register(self._serve, select.POLLIN)
@@ -230,7 +243,21 @@ class Decode:
             self._number += 1
             self._held += len(batch)
             self._untaken.append((self._number, len(batch)))
-            self._serve.send(Said(decoder=self._name, number=self._number, now=self._seen, events=batch))
+            names = dict.fromkeys(event.call for event in batch if not isinstance(event, Oddity))
+            calls = {name: self._signals.decoders.saved(name) for name in names}
+            keypads = (self._signals.platforms.saved(name) for name in names)
+            self._serve.send(
+                Said(
+                    decoder=self._name,
+                    number=self._number,
+                    now=self._seen,
+                    events=batch,
+                    calls=tuple(call for call in calls.values() if call is not None),
+                    keypads=tuple(keypad for keypad in keypads if keypad is not None),
+                    over=tuple(name for name, call in calls.items() if call is None),
+                    lossy=self._signals.decoders.losses.are_felt,
+                )
+            )
 
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
@@ -270,6 +297,8 @@ class Decode:
                     self._received, self._down = message.packets, frozenset(message.down)
                 case Lists():
                     self._learn(message)
+                case Resume():
+                    self._resume(message)
                 case Taken():
                     while self._untaken and self._untaken[0][0] <= message.number:
                         self._held -= self._untaken.popleft()[1]
@@ -281,6 +310,14 @@ class Decode:
             self._rings.append(Ring(sock, told.interface, told.size, told.block))
         self._page = Page(came[-1])
         self._left = self._page.left
+
+    def _resume(self, resume: Resume) -> None:
+        """Go on where the decoder before has left off."""
+        self._resumed = True
+        for call in resume.calls:
+            self._signals.decoders.resume(call)
+        for keypad in resume.keypads:
+            self._signals.platforms.resume(keypad)
 
     def _learn(self, lists: Lists) -> None:
         """The first lists make the stages; later ones change what they know."""

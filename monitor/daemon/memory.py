@@ -16,6 +16,7 @@ import msgspec
 
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import HOUR, MINUTE, Nanoseconds
+from monitor.model.resumed import CallSaved, KeypadSaved
 
 VERSION = 1
 KEPT: Nanoseconds = 26 * HOUR
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS event (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_at ON event (at);
 CREATE TABLE IF NOT EXISTS said (key TEXT PRIMARY KEY, at INTEGER NOT NULL, value INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS call (name TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS keypad (name TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
@@ -55,6 +58,8 @@ class Memory:
         self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
         self._pruned: Nanoseconds = 0
         self.counts = {"memory_evicted": 0, "memory_unreadable": 0}
+        (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
+        """Events in it."""
 
     def _opened(self) -> sqlite3.Connection:
         base = sqlite3.connect(self.path, isolation_level=None)
@@ -67,8 +72,17 @@ class Memory:
         base.execute("INSERT OR REPLACE INTO fact VALUES ('version', ?)", (str(VERSION),))
         return base
 
-    def add(self, events: Iterable[SignallingEvent]) -> list[SignallingEvent]:
-        """Remember these, in one write; those of them that are new. Raises `sqlite3.Error` when the disk is full."""
+    def add(
+        self,
+        events: Iterable[SignallingEvent],
+        calls: Iterable[CallSaved] = (),
+        keypads: Iterable[KeypadSaved] = (),
+        over: Iterable[str] = (),
+    ) -> list[SignallingEvent]:
+        """Remember these, in one write; the events of them that are new. Raises `sqlite3.Error` when the disk is full.
+
+        Calls and keypads are what a decoder needs to go on with; those that are over it needs no more.
+        """
         new: list[SignallingEvent] = []
         with self._together() as base:
             for event in events:
@@ -77,7 +91,23 @@ class Memory:
                 row = (event.at, name, event.call, body)
                 if base.execute("INSERT OR IGNORE INTO event (at, name, call, body) VALUES (?, ?, ?, ?)", row).rowcount:
                     new.append(event)
+            rows = ((call.call, call.seen, self._encoder.encode(call)) for call in calls)
+            base.executemany("INSERT OR REPLACE INTO call VALUES (?, ?, ?)", rows)
+            rows = ((keypad.call, keypad.at, self._encoder.encode(keypad)) for keypad in keypads)
+            base.executemany("INSERT OR REPLACE INTO keypad VALUES (?, ?, ?)", rows)
+            ended = [(name,) for name in over]
+            base.executemany("DELETE FROM call WHERE name = ?", ended)
+            base.executemany("DELETE FROM keypad WHERE name = ?", ended)
+        self.held += len(new)
         return new
+
+    def going_on(self) -> tuple[tuple[CallSaved, ...], tuple[KeypadSaved, ...]]:
+        """Calls and keypads that a new decoder goes on with."""
+        calls = msgspec.msgpack.Decoder(CallSaved)
+        keypads = msgspec.msgpack.Decoder(KeypadSaved)
+        bodies = self._base.execute("SELECT body FROM call ORDER BY at, name").fetchall()
+        others = self._base.execute("SELECT body FROM keypad ORDER BY at, name").fetchall()
+        return tuple(calls.decode(body) for (body,) in bodies), tuple(keypads.decode(body) for (body,) in others)
 
     def move(self, by: Nanoseconds) -> None:
         """The clock was wrong when all this was remembered: it happened so much later."""
@@ -140,11 +170,14 @@ class Memory:
             base.executemany("INSERT OR IGNORE INTO going_on VALUES (?)", ((call,) for call in open_calls))
             base.execute("DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - KEPT,))
             base.execute("DELETE FROM said WHERE at < ?", (now - 2 * KEPT,))
+            for table in ("call", "keypad"):
+                base.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT,))  # noqa: S608 - our own two names
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()
             if held > MAX_EVENTS:
                 self.counts["memory_evicted"] += held - MAX_EVENTS
                 oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
                 base.execute(f"DELETE FROM event WHERE number IN ({oldest})", (held - MAX_EVENTS,))  # noqa: S608
+        self.held = min(held, MAX_EVENTS)
 
     def close(self) -> None:
         """Everything is in one file then."""

@@ -7,6 +7,7 @@ from monitor.model.evidence import Nanoseconds
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.policy import Policy
+from monitor.model.resumed import CallSaved, KeypadSaved
 
 
 class RingTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,14 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     number: int
 
 
-ToDecode = Lists | Taken
+class Resume(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """serve → decode: calls that the decoder before this one was reading. Comes once, behind the first lists."""
+
+    calls: tuple[CallSaved, ...]
+    keypads: tuple[KeypadSaved, ...]
+
+
+ToDecode = Lists | Resume | Taken
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +95,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Counts the messages that hold events, from 1; 0 for one without."""
     now: Nanoseconds
     events: tuple[SignallingEvent | Oddity, ...] = ()
+    calls: tuple[CallSaved, ...] = ()
+    """Those that the events are about, as they are behind them."""
+    keypads: tuple[KeypadSaved, ...] = ()
+    over: tuple[str, ...] = ()
+    """Calls that need not be resumed any more."""
+    lossy: bool = False
+    """So much is lost that what was not seen proves nothing."""
     counts: dict[str, int] | None = None
     """All totals, now and then."""
     traffic: dict[str, Traffic] | None = None

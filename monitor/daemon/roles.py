@@ -5,11 +5,17 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.daemon import decode
 from monitor.daemon.privileges import become, die_with_parent, drop_capabilities, leave_no_core
-from monitor.model.problems import ConfigError
-from monitor.model.settings import Settings
+from monitor.model.problems import ConfigError, Problem
+from monitor.model.settings import Settings, address_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from monitor.outputs.web import Routes, Web
 
 CAPTURE_SOCKET, EVENTS_SOCKET = "capture.sock", "events.sock"
 
@@ -55,9 +61,12 @@ def capture_and_tree(settings: Settings, config: Path, decoder: Sequence[str] | 
 
 def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
+    from monitor.daemon.endpoints import WebCounts, routes_of
     from monitor.daemon.serve import Serve
+    from monitor.daemon.vitals import Vitals
     from monitor.detections import rule_infos
     from monitor.outputs.metrics import Metrics
+    from monitor.outputs.web_client import Busy
     from monitor.pipeline import load_expected
     from monitor.platforms import known_platforms
     from monitor.sources.settings import load_settings
@@ -74,8 +83,15 @@ def serve(config: Path) -> int:
             Path(settings.policy) if settings.policy else None,
         )
 
-    events_at = str(Path(settings.runtime) / EVENTS_SOCKET)
-    served = Serve(events_at, Path(settings.state), load, metrics)
+    vitals = Vitals(settings.capture.interfaces)
+    served: Serve | None = None
+
+    def reload() -> "Future[Sequence[Problem]]":
+        if served is None:
+            raise Busy("It is starting: the lists are being read as it is.")
+        return served.wish_reload()
+
+    routes = routes_of(metrics, vitals, reload if settings.serve.reload else None)
     ended = False
 
     def end(*_: object) -> None:
@@ -84,12 +100,22 @@ def serve(config: Path) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    host, _, port = settings.serve.listen.rpartition(":")
-    with metrics.serving(host.strip("[]"), int(port)):
+    with web_of(settings, routes) as web:
+        metrics.registry.register(WebCounts(lambda: web.counts))
+        served = Serve(str(Path(settings.runtime) / EVENTS_SOCKET), Path(settings.state), load, metrics, vitals)
         while not ended:
             served.step()
         served.close()
     return 0
+
+
+def web_of(settings: Settings, routes: "Routes") -> "Web":
+    """The web server that the settings ask for; listens, and answers when it is started. Raises `ConfigError`."""
+    from monitor.outputs.web import Web
+
+    host, port = address_of(settings.serve.listen) or ("127.0.0.1", 0)
+    config = Path(settings.serve.web_config) if settings.serve.web_config else None
+    return Web(host, port, routes, config=config, say=say)
 
 
 def main(words: Sequence[str]) -> int:

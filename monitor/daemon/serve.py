@@ -9,7 +9,8 @@ import select
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from secrets import token_bytes
 
@@ -17,11 +18,13 @@ from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
 from monitor.daemon.memory import Memory
-from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Said, Taken, Traffic
+from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
+from monitor.daemon.vitals import Vitals
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
+from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import Summary
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.records import KINDS, moment_of, object_of
@@ -34,10 +37,19 @@ MAX_DECODERS = 64
 class Serve:
     """The loop of serve."""
 
-    def __init__(self, socket_path: str, state: Path, load: Callable[[], Expected], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        socket_path: str,
+        state: Path,
+        load: Callable[[], Expected],
+        metrics: Metrics,
+        vitals: Vitals | None = None,
+    ) -> None:
         """`load` reads the lists; raises `ConfigError`."""
         self._load = load
         self.metrics = metrics
+        self.vitals = vitals or Vitals()
+        self._wishes: deque[Future[Sequence[Problem]]] = deque()
         self.memory = Memory(state / "memory.db")
         self.ledger = Ledger(state / "journal")
         self.sayings = Sayings(self.memory.said())
@@ -59,6 +71,7 @@ class Serve:
         """When a decoder last said something (monotonic)."""
         self.correlator = Correlator(self.expected)
         self._rebuild()
+        self.vitals.started()
 
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -68,7 +81,26 @@ class Serve:
                 self._hear(by_descriptor[ready])
             else:
                 self._welcome()
+        self._grant()
         self._write_down()
+        self._pulse()
+
+    def wish_reload(self) -> "Future[Sequence[Problem]]":
+        """Have this loop reload, soon; a promise of what is wrong with the lists. For any thread."""
+        wish: Future[Sequence[Problem]] = Future()
+        self._wishes.append(wish)
+        return wish
+
+    def try_reload(self) -> Sequence[Problem]:
+        """Reload if the lists are good; what is wrong with them if they are not."""
+        try:
+            self.reload()
+        except ConfigError as error:
+            self.metrics.reload_succeeded = False
+            return error.problems
+        self.metrics.reload_succeeded = True
+        self.vitals.reloaded = time.time()
+        return ()
 
     def reload(self) -> None:
         """Take the lists as they are on disk now; what they change is said. `ConfigError`, and nothing has changed."""
@@ -94,6 +126,23 @@ class Serve:
         self.memory.close()
         self._listener.close()
 
+    def _grant(self) -> None:
+        """Who has wished for a reload gets one: all who wait, the same."""
+        wishes = [self._wishes.popleft() for _ in range(len(self._wishes))]
+        if wishes:
+            problems = self.try_reload()
+            for wish in wishes:
+                wish.set_result(problems)
+
+    def _pulse(self) -> None:
+        """How this is, for whoever asks."""
+        vitals = self.vitals
+        vitals.beat()
+        vitals.trouble = self.trouble
+        vitals.packet_time = self.correlator.now
+        vitals.queued = sum(len(said.events) for waiting in self._waiting.values() for said in waiting)
+        vitals.remembered = self.memory.held
+
     def _rebuild(self) -> None:
         """The stages anew, from all that is remembered, under the lists of now."""
         self.metrics.forget_present()
@@ -108,7 +157,9 @@ class Serve:
             return
         decoder: Channel[FromDecode] = Channel(sock, FromDecode)
         self._decoders.append(decoder)
+        calls, keypads = self.memory.going_on()
         decoder.send(self._lists)
+        decoder.send(Resume(calls=calls, keypads=keypads))
 
     def _hear(self, decoder: Channel[FromDecode]) -> None:
         try:
@@ -126,6 +177,8 @@ class Serve:
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
+        self.vitals.hear(said.decoder, len(self._decoders), said.traffic)
+        self.correlator.lossy = said.lossy
         if said.number:
             self._waiting.setdefault(decoder, deque()).append(said)
         self._remember(decoder)
@@ -136,6 +189,8 @@ class Serve:
             self._counts[said.decoder] = said.counts
         if said.traffic is not None:
             self.traffic = said.traffic
+            traffic = self.vitals.traffic.values()
+            self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
             self.metrics.write(Summary(at=self.correlator.now, captures=(), counts=self.counts))
 
     def _remember(self, decoder: Channel[FromDecode]) -> None:
@@ -144,7 +199,8 @@ class Serve:
         while waiting and not self.ledger.is_full:
             first = waiting[0]
             try:
-                new = self.memory.add(event for event in first.events if not isinstance(event, Oddity))
+                events = [event for event in first.events if not isinstance(event, Oddity)]
+                new = self.memory.add(events, first.calls, first.keypads, first.over)
             except sqlite3.Error as error:
                 self.trouble = f"memory: {error}"
                 return
@@ -157,6 +213,7 @@ class Serve:
 
     def _judge(self, events: Iterable[SignallingEvent]) -> None:
         for event in events:
+            self.vitals.beat()
             for record in self.correlator.feed(event):
                 self._tell(record)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from monitor.decoders import rtp_events, sip
-from monitor.decoders.decoder import MINE, NOTHING, UNSURE, Decoded, Decoder, Stream, Widen
+from monitor.decoders.decoder import MINE, NOTHING, UNSURE, Decoded, Decoder, Resumable, Stream, Widen
 from monitor.decoders.losses import Losses
 from monitor.decoders.media import MediaAddresses
 from monitor.decoders.sip_aside import Heeds
@@ -17,6 +17,7 @@ from monitor.model.asks import Ask
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.limits import Limits
 from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData, StreamEnd, StreamGap
+from monitor.model.resumed import CallSaved
 
 ASKS: Final[tuple[Ask, ...]] = (sip.ASK, rtp_events.ASK)
 """What the packet filter must let through."""
@@ -61,6 +62,17 @@ class Decoders:
             "segments_known": 0,
             "segments_unknown": 0,
         }
+
+    def saved(self, call: str) -> CallSaved | None:
+        """A call as it is now, for the decoder after this one; none when it is over or unknown."""
+        found = (decoder.saved(call) for decoder in self._decoders if isinstance(decoder, Resumable))
+        return next((saved for saved in found if saved is not None), None)
+
+    def resume(self, saved: CallSaved) -> None:
+        """Go on with a call of the decoder before this one."""
+        for decoder in self._decoders:
+            if isinstance(decoder, Resumable):
+                decoder.resume(saved)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -5,13 +5,14 @@ A decoder does no input or output and asks no clock: time comes in with the pack
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent
 from monitor.model.evidence import Nanoseconds
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, OtherReading, Packet, StreamData, StreamEnd, StreamGap, evidence_of
+from monitor.model.resumed import CallSaved
 
 Decoded: TypeAlias = DecodedEvent | Oddity
 
@@ -86,6 +87,19 @@ class Decoder(Protocol):
 
     def advance(self, at: Nanoseconds, /) -> Iterable[Decoded]:
         """Forgets what is over by now; called about once in a second of packet time."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A decoder whose calls another life of it can go on with."""
+
+    def saved(self, call: str) -> CallSaved | None:
+        """The call as it is now; none when it is over or unknown."""
+        ...
+
+    def resume(self, saved: CallSaved) -> None:
+        """Go on with this call."""
         ...
 
 

@@ -159,6 +159,11 @@ class MediaAddresses:
         else:
             del self._at[place]
 
+    def announced_by(self, media: CallMedia) -> list[tuple[bytes, Announced]]:
+        """Every address of this call, with its port behind it, and what it wants there."""
+        self.settle()
+        return [(place, one) for place in media.addresses for one in self._at.get(place, ()) if one.media is media]
+
     def settle(self) -> None:
         """Has everything read that was announced so far; asked before `receivers` and `senders`."""
         for read in self.readers:

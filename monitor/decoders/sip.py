@@ -26,6 +26,7 @@ from monitor.model.packets import (
     destination_port_of,
     source_port_of,
 )
+from monitor.model.resumed import CallSaved
 
 PORTS: Final = (5060, 5061, 5062, 5080)
 """Where SIP is without being looked for: RFC 3261, 19.1.2, and what FreeSWITCH and many SBCs use beside it."""
@@ -113,6 +114,14 @@ class Sip:
     def other(self, packet: OtherReading) -> Sequence[Decoded]:
         """What a stream says in another reading."""
         return self._readings.stream(packet)
+
+    def saved(self, call: str) -> CallSaved | None:
+        """The call as it is now, for another decoder; none when it is over or unknown."""
+        return self._calls.saved(call)
+
+    def resume(self, saved: CallSaved) -> None:
+        """Go on with a call that another decoder has read so far."""
+        self._calls.resume(saved)
 
     def wake_at(self, flow: Flow) -> tuple[Decoded, ...]:
         """What a call has to say that was of no interest before media was seen that may be its keys."""

@@ -28,6 +28,7 @@ from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
 from monitor.decoders.sip_pressed import SipKeys
+from monitor.decoders.sip_resumed import resume, saved_of
 from monitor.decoders.sip_rosters import PACKAGE, SipRosters
 from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
@@ -35,6 +36,7 @@ from monitor.model.limits import Limits
 from monitor.model.meetings import Method
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Packet, destination_of, evidence_of, reverse_of, source_of, text_of
+from monitor.model.resumed import CallSaved
 
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
@@ -110,6 +112,18 @@ class SipCalls:
             return self._response(message, status, packet) if status != TRYING else NOTHING
         reader = self._readers.get(message.method)
         return reader(message, packet) if reader is not None else NOTHING
+
+    def saved(self, call_id: str) -> CallSaved | None:
+        """The call as it is now, for another decoder; none when it is over or unknown."""
+        call = self._table.get(call_id)
+        if call is None:
+            return None
+        self._media.read()
+        return saved_of(call, self._addresses)
+
+    def resume(self, saved: CallSaved) -> None:
+        """Go on with a call that another decoder has read so far."""
+        resume(saved, self._table, self._addresses)
 
     def knows(self, call_id: str) -> bool:
         """Whether there is, or a moment ago was, a call of that name."""

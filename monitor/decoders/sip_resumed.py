@@ -1,7 +1,7 @@
 """A call as another decoder can take it over, and a call taken over: for a decoder that follows one that has died.
 
-What is not taken over is what was heard of keys and requests: a retransmission right after the change counts twice,
-which those behind decoders bear.
+What is not taken over is which requests were seen: a retransmission right after the change counts twice, which those
+behind decoders bear.
 """
 
 from monitor.decoders.media import NO_TYPES, CallMedia, MediaAddresses
@@ -9,13 +9,15 @@ from monitor.decoders.sip_call import ANSWERED, OFFERED, Call, CallTable
 from monitor.model.resumed import CallSaved, MediaSaved
 
 PORT_BYTES = 2
+MAX_EVENTS = 4
+"""Telephone-events of each side that are saved: packets of one that has begun may still come."""
 
 
 def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
     """The call as it is now; none when it is over, or was never more than refused."""
     if call.state not in (OFFERED, ANSWERED):
         return None
-    media = ()
+    media: tuple[MediaSaved, ...] = ()
     if call.media is not None:
         media = tuple(
             MediaSaved(
@@ -27,6 +29,8 @@ def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
             )
             for place, one in addresses.announced_by(call.media)
         )
+    heard = call.media.events if call.media is not None and call.media.events is not None else {}
+    events = tuple((side, *one) for side, known in heard.items() for one in list(known.items())[-MAX_EVENTS:])
     return CallSaved(
         call=call.id,
         seen=call.seen,
@@ -40,6 +44,7 @@ def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
         asserted=call.asserted,
         life=call.life,
         media=media,
+        events=events,
     )
 
 
@@ -57,4 +62,8 @@ def resume(saved: CallSaved, table: CallTable, addresses: MediaAddresses) -> Non
         if call.media is None:
             call.media = CallMedia(call.id)
         redundancy = frozenset(one.redundancy) or NO_TYPES
+        call.media.is_answered = saved.answered
         addresses.announce(call.media, one.side, one.address, one.port, frozenset(one.events), redundancy)
+    if call.media is not None:
+        for side, name, state in saved.events:
+            call.media.events_by(side)[name] = state

@@ -35,6 +35,8 @@ class CallSaved(msgspec.Struct, frozen=True, kw_only=True):
     asserted: tuple[str, ...] = ()
     life: Nanoseconds = 0
     media: tuple[MediaSaved, ...] = ()
+    events: tuple[tuple[Literal["caller", "callee"], bytes, bytes], ...] = ()
+    """The latest telephone-events by side: their names, and how far they were; never which keys they were."""
 
 
 class KeypadSaved(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +46,11 @@ class KeypadSaved(msgspec.Struct, frozen=True, kw_only=True):
     at: Nanoseconds
     platform: str
     site: str
+    answered: bool = True
     attempt: int = 0
     meeting: MeetingRef | None = None
     slots: tuple[Slot, ...] = ()
-    typing: bool = False
-    """A group of keys was not ended: its beginning will be missing."""
+    frayed: bool = False
+    """Keys may be missing, as they will be when a group was not ended."""
     by_length: bool = False
     """The number was complete without `#`, which may still come."""

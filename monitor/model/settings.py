@@ -17,9 +17,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What is told to whom."""
 
     listen: str = "127.0.0.1:9464"
-    """Where Prometheus scrapes."""
+    """Where Prometheus scrapes: `HOST:PORT`, an IPv6 host in brackets."""
     web_config: str | None = None
     """The exporters' `web.yml`: TLS and basic authentication."""
+    reload: bool = False
+    """Whether whoever reaches that port may have the lists read anew, by POST to `/-/reload`."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,3 +38,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whose name root's processes take when everything is open."""
     capture: CaptureSettings = CaptureSettings()
     serve: ServeSettings = ServeSettings()
+
+
+def address_of(text: str) -> tuple[str, int] | None:
+    """Host and port of `HOST:PORT`, an IPv6 host in brackets; none when it is no such thing."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > 65535:
+        return None
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    return None if ":" in host else (host or "127.0.0.1", int(port))

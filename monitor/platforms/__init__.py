@@ -30,6 +30,7 @@ from monitor.model.evidence import HOUR, Nanoseconds
 from monitor.model.invitations import MeetingText, NumberText, PinCheck
 from monitor.model.meetings import MeetingRef
 from monitor.model.policy import Policy
+from monitor.model.resumed import KeypadSaved
 from monitor.platforms.addresses import Addresses, Entrance, number_ref
 from monitor.platforms.atlas import Atlas
 from monitor.platforms.catalog import Platform, known_platforms
@@ -115,6 +116,26 @@ class Platforms:
         self._atlas = Atlas(policy, self.number_text, access_numbers)
         self._addresses = Addresses(self._atlas, self._knows)
         self._reader = None
+
+    def saved(self, call: str) -> KeypadSaved | None:
+        """What was entered in a call so far, without the digits; none when it is no dial-in."""
+        if (found := self._dial_ins.get(call)) is not None:
+            return found[1].saved(call, found[0])
+        if (waiting := self._offered.get(call)) is not None:
+            at, entrance = waiting
+            return KeypadSaved(call=call, at=at, platform=entrance.platform.id, site=entrance.site, answered=False)
+        return None
+
+    def resume(self, saved: KeypadSaved) -> None:
+        """Go on with a dial-in; a platform that is known no more is passed over."""
+        platform = self._atlas.platforms.get(saved.platform)
+        if platform is None:
+            return
+        entrance = Entrance(platform, saved.site)
+        if saved.answered:
+            self._pick_up(saved.call, saved.at, entrance).resume(saved)
+        else:
+            self._keep(self._offered, "dial_ins_offered", self._limits.dial_ins_offered, saved.call, saved.at, entrance)
 
     @property
     def catalog(self) -> tuple[Platform, ...]:

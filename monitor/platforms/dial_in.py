@@ -5,8 +5,10 @@ Digits stand here only from the first key of a group to its `#`, and nowhere els
 
 from collections.abc import Callable, Iterable
 
+from monitor.model.evidence import Nanoseconds
 from monitor.model.invitations import PinCheck
 from monitor.model.meetings import MeetingRef, Slot, SlotState
+from monitor.model.resumed import KeypadSaved
 from monitor.platforms.addresses import number_ref
 from monitor.platforms.catalog import DialIn, Platform
 
@@ -61,6 +63,26 @@ class Keypad:
                 self._group += key
             if self.meeting is None and key != "*":
                 self._complete_by_length()
+
+    def saved(self, call: str, at: Nanoseconds) -> KeypadSaved:
+        """What another decoder must know to go on. No digits: of a group that was not ended the beginning is lost."""
+        return KeypadSaved(
+            call=call,
+            at=at,
+            platform=self.platform.id,
+            site=self.site,
+            attempt=self.attempt,
+            meeting=self.meeting,
+            slots=self.slots,
+            frayed=self.frayed or self._length > 0,
+            by_length=self._by_length,
+        )
+
+    def resume(self, saved: KeypadSaved) -> None:
+        """Go on from there."""
+        self.attempt, self.meeting, self.slots, self.frayed = saved.attempt, saved.meeting, saved.slots, saved.frayed
+        if saved.by_length and saved.meeting is not None:
+            self._by_length, self._number = True, saved.meeting.value
 
     def _complete_by_length(self) -> None:
         """A number that a calendar has needs no `#`: the bridge's time-out would end it as well."""

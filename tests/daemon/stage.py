@@ -198,6 +198,12 @@ class Daemon:
             self.wait(lambda: self.metric("joinwatch_build_info") is not None, "metrics")
         return self
 
+    def start_again(self, role: str) -> None:
+        """After `kill(role)`: the whole tree is started anew, a branch is started by the tree; until it works."""
+        if not role:
+            self.start()
+        self.wait(lambda: self.pid_of("decode") and _confined(self.pid_of("decode")), "a decoder at work")
+
     @property
     def pid(self) -> int:
         """Of capture, the trunk of the tree."""

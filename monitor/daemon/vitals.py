@@ -1,0 +1,158 @@
+"""How the daemon is: told by serve's loop, asked by whoever scrapes or looks whether it is ready.
+
+The loop only sets plain values, which are read on the web server's thread; nobody waits for anybody. Names in here are
+those of the operator's own interfaces, and no others.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from monitor.daemon.messages import Traffic
+from monitor.model.evidence import SECOND, Nanoseconds
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+STUCK_SECONDS = 15.0
+"""Without a step for so long, serve's loop hangs."""
+START_SECONDS = 300.0
+"""Lists and memory may be large: so long a start may take."""
+SILENT_SECONDS = 5.0
+"""A decoder gives two signs of life a second; without any for so long, nobody decodes."""
+MAX_LIVES = 16
+"""Decoders whose last words are kept one by one; those of earlier ones are added up."""
+FATES = ("taken", "filtered", "dropped")
+_NONE = Traffic(received=0, dropped=0, taken=0, up=False)
+
+
+class Vitals:
+    """The signs of life of one serve."""
+
+    def __init__(self, interfaces: Iterable[str] = ()) -> None:
+        self._interfaces = tuple(interfaces)
+        self._begun = time.time()
+        self._deadline = time.monotonic() + START_SECONDS
+        self._heard = 0.0
+        self._latest: dict[str, Traffic] = {}
+        self._lives: dict[str, dict[str, Traffic]] = {}
+        self._before: dict[str, Traffic] = {}
+        """What decoders took and lost that are long gone."""
+        self._decoders = 0
+        self._together = 1
+        self.starting = True
+        """Whether lists and memory are still being read."""
+        self.trouble = ""
+        """Why nothing can be written down; empty when all is well."""
+        self.packet_time: Nanoseconds = 0
+        self.last_packet = 0.0
+        """When a packet was last taken from a ring, by the wall clock."""
+        self.queued = 0
+        """Events that could not be remembered yet."""
+        self.remembered = 0
+        """Events in memory."""
+        self.reloaded = 0.0
+        """When lists were last taken, by the wall clock."""
+
+    def beat(self) -> None:
+        """The loop goes on."""
+        self._deadline = time.monotonic() + STUCK_SECONDS
+
+    def started(self) -> None:
+        """Everything was read, and the loop begins."""
+        self.starting = False
+        self.reloaded = time.time()
+        self.beat()
+
+    def hear(self, decoder: str, together: int, traffic: Mapping[str, Traffic] | None) -> None:
+        """A decoder gives a sign of life; one of so many who are connected."""
+        self._heard = time.monotonic()
+        self._together = max(self._together, together)
+        if decoder not in self._lives:
+            self._decoders += 1
+            self._lives[decoder] = {}
+            while len(self._lives) > MAX_LIVES:
+                self._bury(self._lives.pop(next(iter(self._lives))))
+        if traffic is not None:
+            taken = sum(one.taken for one in self._lives[decoder].values())
+            if sum(one.taken for one in traffic.values()) > taken:
+                self.last_packet = time.time()
+            self._lives[decoder] = dict(traffic)
+            self._latest = dict(traffic)
+
+    def _bury(self, traffic: Mapping[str, Traffic]) -> None:
+        self._before = {name: _sum([self._before.get(name, _NONE), one]) for name, one in traffic.items()}
+
+    @property
+    def traffic(self) -> dict[str, Traffic]:
+        """What became of the packets of each interface, by all decoders there were."""
+        lives = list(self._lives.values())
+        found = {}
+        for name in (*self._interfaces, *(name for name in self._latest if name not in self._interfaces)):
+            said = self._latest.get(name, _NONE)
+            whole = _sum([self._before.get(name, _NONE), *(life[name] for life in lives if name in life)])
+            found[name] = Traffic(received=said.received, dropped=whole.dropped, taken=whole.taken, up=said.up)
+        return found
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether serve's loop goes on, or may still be starting."""
+        return time.monotonic() < self._deadline
+
+    def reasons(self) -> list[str]:
+        """Why it is not ready; nothing when it is."""
+        if self.starting:
+            return ["It is starting: lists and memory are being read."]
+        silence = time.monotonic() - self._heard
+        return [
+            *([] if self.is_moving else ["The loop that writes the journal hangs."]),
+            *(["No decoder has begun yet."] if not self._heard else []),
+            *([f"No decoder was heard from for {silence:.0f} s."] if self._heard and silence > SILENT_SECONDS else []),
+            *(f"Interface {name} is down." for name, one in self.traffic.items() if self._heard and not one.up),
+            *([f"Nothing can be written down ({self.trouble})."] if self.trouble else []),
+        ]
+
+    def collect(self) -> "Iterator[Metric]":
+        """What a registry asks for at each scrape."""
+        from prometheus_client.core import CounterMetricFamily as Counter
+        from prometheus_client.core import GaugeMetricFamily as Gauge
+
+        traffic = self.traffic
+        up = Gauge("joinwatch_interface_up", "1 while the interface is there and up.", labels=["interface"])
+        fates = Counter(
+            "joinwatch_interface_packets",
+            "What became of each packet that an interface received.",
+            labels=["interface", "fate"],
+        )
+        for name, one in traffic.items():
+            up.add_metric([name], one.up)
+            for fate, count in zip(FATES, fates_of(one), strict=True):
+                fates.add_metric([name, fate], count)
+        yield up
+        yield fates
+        restarts = max(0, self._decoders - self._together)
+        yield Counter("joinwatch_decoder_restarts", "Decoders that took over from one that died or hung.", restarts)
+        seen = self.packet_time / SECOND or self._begun
+        gauges: dict[str, tuple[str, float]] = {
+            "event_lag_seconds": ("How far packet time is behind the clock.", max(0.0, time.time() - seen)),
+            "queue_events": ("Events that could not be remembered yet.", self.queued),
+            "memory_events": ("Events remembered.", self.remembered),
+            "last_packet_timestamp_seconds": ("When a packet was last taken from an interface.", self.last_packet),
+            "journal_writable": ("1 while journal and memory take what is written.", not self.trouble),
+            "ready": ("1 when /-/ready says so.", not self.reasons()),
+            "config_last_reload_success_timestamp_seconds": ("When lists were last taken.", self.reloaded),
+        }
+        for name, (about, value) in gauges.items():
+            yield Gauge(f"joinwatch_{name}", about, float(value))
+
+
+def fates_of(traffic: Traffic) -> tuple[int, int, int]:
+    """Taken, filtered, dropped: together, what was received."""
+    return traffic.taken, max(0, traffic.received - traffic.taken - traffic.dropped), traffic.dropped
+
+
+def _sum(parts: Iterable[Traffic]) -> Traffic:
+    dropped = taken = 0
+    for part in parts:
+        dropped, taken = dropped + part.dropped, taken + part.taken
+    return Traffic(received=0, dropped=dropped, taken=taken)
