@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from monitor.cli import ALERTED, DAMAGED, DONE, INTERRUPTED
 from monitor.cli.speech import say
+from monitor.model import settings
 from monitor.model.alerts import Alert, Severity
 from monitor.model.limits import Limits
 from monitor.model.problems import ConfigError, Problem
@@ -170,11 +171,11 @@ def reached(worst: Worst, fail_on: str | None) -> bool:
 
 def address_of(text: str) -> tuple[str, int]:
     """`HOST:PORT`, with an IPv6 host in brackets; a ConfigError otherwise."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > 65535:
+    address = settings.address_of(text)
+    if address is None:
         expected = "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464"
         raise ConfigError([Problem(file="--metrics-listen", line=0, found=repr(text), expected=expected)])
-    return host.strip("[]") or "127.0.0.1", int(port)
+    return address
 
 
 def url_host(host: str) -> str:

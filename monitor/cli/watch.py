@@ -10,13 +10,15 @@ from monitor.cli.speech import say
 
 def run(options: argparse.Namespace) -> int:
     """Read the configuration, open the interfaces, and keep everybody alive."""
-    from monitor.daemon.roles import capture_and_tree
+    from monitor.daemon.roles import capture_and_tree, web_of
     from monitor.pipeline import load_expected
     from monitor.sources.settings import load_settings
 
     config = Path(options.config).absolute()
     settings = load_settings(config)
-    # What is wrong with the lists is told now, by the one who was started, and not by a child in a log.
+    # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not by
+    # a child in a log.
+    web_of(settings, {}).close()
     load_expected(
         [Path(path) for path in settings.meetings],
         [Path(path) for path in settings.directory],

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-KEPT_SECONDS = 0.25
+KEPT_SECONDS = 0.05
 """Two who scrape at once are told the same."""
-SHARE = 8
-"""What took long to make is kept so many times as long: scrapes never take more than an eighth of a processor."""
+SHARE = 0.125
+"""Of one processor, which scrapes may take in the long run; whoever asks more often is told again what was told."""
+CREDIT_SECONDS = 1.0
+"""Of a processor, which may be taken at once."""
 
 
 class Exposition:
@@ -25,6 +27,7 @@ class Exposition:
     def __init__(self, registry: "CollectorRegistry") -> None:
         self._registry = registry
         self._made: dict[bool, tuple[float, bytes]] = {}
+        self._credit, self._counted = CREDIT_SECONDS, time.monotonic()
 
     def __call__(self, request: Request) -> Answer:
         """The answer to a scrape."""
@@ -33,13 +36,17 @@ class Exposition:
         return Answer(200, self._text(openmetrics=openmetrics), kind, (("Vary", "Accept"),))
 
     def _text(self, *, openmetrics: bool) -> bytes:
-        until, text = self._made.get(openmetrics, (0.0, b""))
         begun = time.monotonic()
-        if begun < until:
-            return text
+        self._credit = min(CREDIT_SECONDS, self._credit + SHARE * (begun - self._counted))
+        self._counted = begun
+        if openmetrics in self._made:
+            made, text = self._made[openmetrics]
+            if self._credit <= 0 or begun - made < KEPT_SECONDS:
+                return text
         text = text_of(self._registry, openmetrics=openmetrics)
         ended = time.monotonic()
-        self._made[openmetrics] = (ended + max(KEPT_SECONDS, SHARE * (ended - begun)), text)
+        self._credit -= ended - begun
+        self._made[openmetrics] = (ended, text)
         return text
 
 

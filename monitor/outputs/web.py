@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from monitor.model.problems import ConfigError, Problem
-from monitor.outputs.web_client import Answer, Client, Gone, Phase, Refused, Request, plainly
+from monitor.outputs.web_client import Answer, Busy, Client, Gone, Phase, Refused, Request, plainly
 from monitor.outputs.web_config import WebConfig, load_web_config
 from monitor.outputs.web_tls import Unusable, context_of
-from monitor.outputs.web_users import Busy, Users
+from monitor.outputs.web_users import Users
 
 MAX_CLIENTS = 64
 MAX_AT_HOME = 16
@@ -251,8 +251,8 @@ class Web:
         """Tell the client what `find` finds, now or when others have found it. Raises `Gone`."""
         try:
             found = find()
-        except Busy:
-            found = plainly(503, "Too many passwords are being checked.", headers=(("Retry-After", "2"),))
+        except Busy as busy:
+            found = plainly(503, str(busy), headers=(("Retry-After", "2"),))
         except Exception as error:
             self._say(f"a web page could not be made ({type(error).__name__}); this is a fault of joinwatch")
             found = plainly(500)

@@ -46,6 +46,10 @@ class Gone(Exception):
     """The connection is over."""
 
 
+class Busy(Exception):
+    """This cannot be answered now, and why; whoever asks may ask again."""
+
+
 class Phase(Enum):
     """What a connection waits for."""
 

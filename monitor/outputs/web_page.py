@@ -60,8 +60,8 @@ def landing(links: Sequence[tuple[str, str]], state: Sequence[str] | None) -> An
 <h1>joinwatch <small>{escape(__version__)}</small></h1>
 <p class="asks">Who is in a meeting and should not be?</p>
 {_state_of(state)}<p>joinwatch listens to mirrored telephone and conference traffic, sees who joins which meeting, and
-compares that with the invitations. It never sends a packet on the network that it watches. No alert does not mean no intrusion:
-what it could not see is counted too.</p>
+compares that with the invitations. It never sends a packet on the network that it watches. No alert does not mean no
+intrusion: what it could not see is counted too.</p>
 <dl>
 {rows}
 </dl>

@@ -14,16 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from hmac import digest
 from secrets import token_bytes
 
+from monitor.outputs.web_client import Busy
+
 MAX_REMEMBERED = 128
 MAX_WAITING = 16
 """Checks that wait for their turn; whoever comes then is asked to come again."""
 MAX_CREDENTIALS = 1024
 BCRYPT_BYTES = 72
 """bcrypt looks at no more of a password."""
-
-
-class Busy(Exception):
-    """So many are being checked that one more would wait too long."""
 
 
 class Users:
@@ -53,7 +51,7 @@ class Users:
             if seal in self._waiting:
                 return self._waiting[seal]
             if len(self._waiting) >= MAX_WAITING:
-                raise Busy
+                raise Busy("Too many passwords are being checked.")
             check = self._checking.submit(self._check, users, hashed, password)
             self._waiting[seal] = check
         check.add_done_callback(lambda done: self._learn(seal, done))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from monitor.model.problems import ConfigError
-from monitor.model.settings import Settings
+from monitor.model.settings import Settings, address_of
 from monitor.sources.contentlines import Mistakes, quoted, raw_of
 from monitor.sources.policies import parsed
 from monitor.sources.tomllines import Key, lines_of
@@ -32,6 +32,10 @@ def load_settings(path: Path) -> Settings:
     checked = _table((), document, Settings, path.parent, tell)
     if not told.problems and not checked.get("capture", {}).get("interfaces"):
         tell(("capture",), "no interface", '[capture] with interfaces = ["eth1"]')
+    listen = checked.get("serve", {}).get("listen")
+    if listen is not None and address_of(listen) is None:
+        expected = "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464"
+        tell(("serve", "listen"), f"listen = {quoted(listen)}", expected)
     if told.problems:
         raise ConfigError(told.problems)
     return msgspec.convert(checked, Settings)
