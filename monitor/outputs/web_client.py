@@ -38,6 +38,7 @@ PART_SECONDS = 2.0
 MAX_PARTING_READS = 80
 MAX_REQUESTS = 10_000
 """On one connection; then it is closed, after a week of scraping."""
+_GO_ON = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
 GZIP_FROM = 1024
 """Below, the header costs more than compression saves."""
 
@@ -234,18 +235,16 @@ class Client:
                     self._take(len(event.data) + CHUNK_COST)
                 case h11.EndOfMessage():
                     return self._request
-                case h11.NEED_DATA if not read:
+                case h11.NEED_DATA:
                     if self._http.they_are_waiting_for_100_continue:
-                        self._socket.send(
-                            self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
-                        )
+                        self._socket.send(self._http.send(_GO_ON) or b"")
+                    if read:
+                        return None  # one read a turn: others have theirs
                     came = self._socket.recv(READ_BYTES)
                     if came and self.phase is Phase.RESTING:
                         self._enter(Phase.ASKING, now, ASK_SECONDS)
                     self._http.receive_data(came)
                     read = True
-                case h11.NEED_DATA:
-                    return None  # one read a turn: others have theirs
                 case _:
                     raise Gone
 

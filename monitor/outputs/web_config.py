@@ -5,7 +5,7 @@ as Python's TLS can do what they say; what it cannot do is a mistake, and never 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024
 MAX_MISTAKES = 50
+MAX_DEPTH = 12
 MAX_USERS = 1000
 MAX_TEXT = 4096
 MAX_COST = 15
@@ -132,11 +133,9 @@ def _composed(path: Path, tell: Callable[[int, str, str], None]) -> "yaml.Node |
         tell(0, f"more than {MAX_BYTES // 1024} KiB", "a web configuration in YAML")
         return None
     try:
-        # An alias may stand for itself, or for ten that stand for ten each.
-        for token in yaml.scan(raw, yaml.SafeLoader):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-                tell(token.start_mark.line + 1, "an anchor or an alias", "everything written out")
-                return None
+        if (odd := _oddity_of(yaml.scan(raw, yaml.SafeLoader))) is not None:
+            tell(*odd)
+            return None
         node: yaml.Node | None = yaml.compose(raw, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
@@ -146,6 +145,30 @@ def _composed(path: Path, tell: Callable[[int, str, str], None]) -> "yaml.Node |
         tell(0, "no YAML", "a web configuration in YAML")
         return None
     return node
+
+
+def _oddity_of(tokens: "Iterable[yaml.Token]") -> tuple[int, str, str] | None:
+    """What the reader of YAML may not be given: an alias may stand for itself, or for ten that stand for ten each; and
+    each bracket in a bracket costs it more than the one before.
+    """
+    import yaml
+
+    opening = (
+        yaml.FlowSequenceStartToken,
+        yaml.FlowMappingStartToken,
+        yaml.BlockMappingStartToken,
+        yaml.BlockSequenceStartToken,
+    )
+    closing = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+    depth = 0
+    for token in tokens:
+        depth += isinstance(token, opening) - isinstance(token, closing)
+        line = token.start_mark.line + 1
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+            return line, "an anchor or an alias", "everything written out"
+        if depth > MAX_DEPTH:
+            return line, "one inside the other, too deep", "a web configuration in YAML"
+    return None
 
 
 def _entries(node: "yaml.Node", told: Told) -> Iterator[tuple[str, "yaml.Node", "yaml.Node"]]:
