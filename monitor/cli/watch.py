@@ -2,10 +2,16 @@
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from monitor.cli import DONE, FAILED
 from monitor.cli.speech import say
+from monitor.model.problems import ConfigError
+
+TRIES, PAUSE = 20, 0.1
+"""An earlier life that was killed a moment ago may still hold the port."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -18,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     settings = load_settings(config)
     # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not by
     # a child in a log.
-    web_of(settings, {}).close()
+    _wait_for(lambda: web_of(settings, {}).close())
     load_expected(
         [Path(path) for path in settings.meetings],
         [Path(path) for path in settings.directory],
@@ -35,3 +41,15 @@ def run(options: argparse.Namespace) -> int:
         say(str(error))
         return FAILED
     return DONE
+
+
+def _wait_for(attempt: Callable[[], None]) -> None:
+    """Raises the last `ConfigError` when it never works."""
+    for left in reversed(range(TRIES)):
+        try:
+            return attempt()
+        except ConfigError:
+            if not left:
+                raise
+            time.sleep(PAUSE)
+    return None

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import resource
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -60,9 +61,16 @@ def become(user: int, group: int) -> None:
         os.setresuid(user, user, user)
 
 
+PARENT = "JOINWATCH_PARENT"
+"""Names the process that starts a branch to that branch: it may be gone before anybody can ask."""
+
+
 def die_with_parent() -> None:
-    """When whoever started this process dies, it dies too."""
+    """When whoever started this process dies, it dies too; at once, when that has happened already."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    parent = os.environ.get(PARENT)
+    if parent is not None and parent != str(os.getppid()):
+        sys.exit(1)
 
 
 def leave_no_core() -> None:

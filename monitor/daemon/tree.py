@@ -3,6 +3,7 @@
 Whoever dies is started again, the sooner the longer it had lived. Whoever gives no sign of life is killed first.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from monitor.daemon.capture import Capture
+from monitor.daemon.privileges import PARENT
 
 HANG_SECONDS = 6.0
 """Without a sign of life for so long, a decoder is taken for dead."""
@@ -56,7 +58,9 @@ class Branch:
         if now >= self._due:
             self._begun = now
             self.starts += 1
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                self._command, stdin=subprocess.DEVNULL, env={**os.environ, PARENT: str(os.getpid())}
+            )
 
     def kill(self) -> None:
         """At once, whatever it does."""

@@ -219,8 +219,10 @@ class Daemon:
 
     def kill(self, role: str = "") -> None:
         """-9, to a branch or the whole tree."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid_of(role) if role else self.pid, signal.SIGKILL)
+        pid = self.pid_of(role) if role else self.pid
+        if pid:  # 0 would be everybody in this process's own group
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if not role and self._process:
             self._process.wait()
 
