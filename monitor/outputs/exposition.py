@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-KEPT_SECONDS = 0.05
-"""Two who scrape at once are told the same."""
 SHARE = 0.125
 """Of one processor, which scrapes may take in the long run; whoever asks more often is told again what was told."""
 CREDIT_SECONDS = 1.0
@@ -26,7 +24,7 @@ class Exposition:
 
     def __init__(self, registry: "CollectorRegistry") -> None:
         self._registry = registry
-        self._made: dict[bool, tuple[float, bytes]] = {}
+        self._made: dict[bool, bytes] = {}
         self._credit, self._counted = CREDIT_SECONDS, time.monotonic()
 
     def __call__(self, request: Request) -> Answer:
@@ -36,17 +34,15 @@ class Exposition:
         return Answer(200, self._text(openmetrics=openmetrics), kind, (("Vary", "Accept"),))
 
     def _text(self, *, openmetrics: bool) -> bytes:
-        begun = time.monotonic()
-        self._credit = min(CREDIT_SECONDS, self._credit + SHARE * (begun - self._counted))
-        self._counted = begun
-        if openmetrics in self._made:
-            made, text = self._made[openmetrics]
-            if self._credit <= 0 or begun - made < KEPT_SECONDS:
-                return text
+        now = time.monotonic()
+        self._credit = min(CREDIT_SECONDS, self._credit + SHARE * (now - self._counted))
+        self._counted = now
+        if self._credit <= 0 and openmetrics in self._made:
+            return self._made[openmetrics]
+        spent = time.thread_time()
         text = text_of(self._registry, openmetrics=openmetrics)
-        ended = time.monotonic()
-        self._credit -= ended - begun
-        self._made[openmetrics] = (ended, text)
+        self._credit -= time.thread_time() - spent
+        self._made[openmetrics] = text
         return text
 
 
