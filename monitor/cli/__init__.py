@@ -28,6 +28,7 @@ COMMANDS = {
     "rules": "the rules and what each means",
     "platforms": "the platforms and what is read of each",
     "demo": "replay the bundled incident",
+    "pseudonym": "what somebody is called under a key, to search for them",
 }
 _COMMANDS_ARE = f"there are {', '.join(COMMANDS)}"
 
@@ -155,6 +156,14 @@ def _expected(command: argparse.ArgumentParser) -> None:
     command.add_argument("--policy", metavar="FILE", help="TOML file: classifications, trusted trunks, bridges")
 
 
+def _pseudonyms(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pseudonyms",
+        metavar="KEYFILE",
+        help="replace every name, number and address by a digest with the key in this file (32 random bytes or more)",
+    )
+
+
 def _results(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fail-on",
@@ -172,11 +181,13 @@ def _replay_options(command: argparse.ArgumentParser) -> None:
     _captures(command)
     _expected(command)
     _results(command)
+    _pseudonyms(command)
 
 
 def _decode_options(command: argparse.ArgumentParser) -> None:
     _captures(command)
     command.add_argument("--policy", metavar="FILE", help="TOML file: access numbers and bridges of the site")
+    _pseudonyms(command)
 
 
 def _watch_options(command: argparse.ArgumentParser) -> None:
@@ -199,6 +210,7 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
         "--captures", metavar="PATH", action="append", default=[], help="where the captures are, if not where they were"
     )
     command.add_argument("--policy", metavar="FILE", help="show times in the time zone of this policy, instead of UTC")
+    _pseudonyms(command)
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:
@@ -206,6 +218,13 @@ def _demo_options(command: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
     )
     _results(command)
+    _pseudonyms(command)
+
+
+def _pseudonym_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--key", metavar="KEYFILE", required=True, help="the key of --pseudonyms")
+    command.add_argument("--policy", metavar="FILE", help="TOML file: the country whose numbers may lack their code")
+    command.add_argument("subjects", metavar="SUBJECT", nargs="+", help="tel:, sip:, mailto:, ip:, or a name")
 
 
 _OPTIONS = {
@@ -217,4 +236,5 @@ _OPTIONS = {
     "rules": lambda _: None,
     "platforms": lambda _: None,
     "demo": _demo_options,
+    "pseudonym": _pseudonym_options,
 }

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from monitor.cli.replay import close, exit_code, read_to_the_end
+from monitor.cli.replay import close, exit_code, pseudonymous, read_to_the_end
 from monitor.pipeline import Decode, Output, captures_of, load_expected
 
 
@@ -20,11 +20,12 @@ def run(options: argparse.Namespace) -> int:
     people = sys.stderr if options.json == "-" else sys.stdout
     page = CallList(people, timezone=expected.policy.timezone)
     outputs: list[Output] = [page]
+    told = pseudonymous(outputs, options.pseudonyms, expected)
     if options.json:
         outputs.append(Journal.to(options.json, mode="decode"))
     page.interrupted = True  # until the run has come to its end, whatever happens before
     try:
-        summary, page.interrupted = read_to_the_end(Decode(source, expected, outputs), source)
+        summary, page.interrupted = read_to_the_end(Decode(source, expected, told), source)
     finally:
         close(outputs)
     return exit_code(summary, interrupted=page.interrupted)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from monitor.cli import DONE
+from monitor.cli.replay import pseudonyms_of
 from monitor.model.problems import ConfigError, Problem
 from monitor.pipeline import load_expected
 
@@ -13,10 +14,12 @@ def run(options: argparse.Namespace) -> int:
     """Explain one alert of a journal, or list what it has."""
     from monitor.outputs.explain import explain, list_alerts
 
-    zone = load_expected(policy_file=Path(options.policy)).policy.timezone if options.policy else "UTC"
+    expected = load_expected(policy_file=Path(options.policy) if options.policy else None)
+    zone = expected.policy.timezone if options.policy else "UTC"
     journal = Path(options.journal)
+    hidden = pseudonyms_of(options.pseudonyms, expected)
     if options.alert is None:
-        list_alerts(journal, sys.stdout, timezone=zone)
+        list_alerts(journal, sys.stdout, timezone=zone, pseudonyms=hidden)
         return DONE
     captures = [Path(capture) for capture in options.captures]
     missing = [
@@ -26,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
     ]
     if missing:
         raise ConfigError(missing)
-    explain(options.alert, journal, captures, sys.stdout, timezone=zone)
+    explain(options.alert, journal, captures, sys.stdout, timezone=zone, pseudonyms=hidden)
     return DONE

@@ -21,6 +21,7 @@ from monitor.pipeline import Captured, Decode, Expected, Output, Record, Replay,
 
 if TYPE_CHECKING:
     from monitor.outputs.metrics import Metrics
+    from monitor.outputs.pseudonyms import Pseudonyms
     from monitor.outputs.terminal import Terminal
 
 STANDARD_INPUT = "-"
@@ -97,14 +98,15 @@ def replay(
     source = captures_of(captures)
     worst = Worst()
     people = sys.stderr if options.json == "-" else sys.stdout
-    more = explain_options(captures, policy)
+    more = explain_options(captures, policy, options.pseudonyms)
     limits = expected.policy.limits
     page = Terminal(
         people, timezone=expected.policy.timezone, journal=options.json, explain_options=more, limits=limits
     )
     outputs: list[Output] = [worst, page]
+    told = pseudonymous(outputs, options.pseudonyms, expected)
     with ExitStack() as closing:
-        pipeline = Replay(source, expected, outputs)
+        pipeline = Replay(source, expected, told)
         metrics = metrics_of(pipeline, page, limits) if listen or options.metrics_textfile else None
         if metrics is not None:
             outputs.append(metrics)
@@ -132,12 +134,33 @@ def close(outputs: Sequence[Output]) -> None:
             closing.callback(output.close)
 
 
-def explain_options(captures: Sequence[Path | str], policy: str | None) -> list[str]:
+def pseudonyms_of(key_file: str | None, expected: Expected) -> "Pseudonyms | None":
+    """What everybody is called under the key in that file; none where none is given."""
+    if key_file is None:
+        return None
+    from monitor.outputs.pseudonyms import Pseudonyms
+
+    policy = expected.policy
+    return Pseudonyms.of_file(Path(key_file), number_text=expected.number_text, markings=policy.classifications)
+
+
+def pseudonymous(outputs: list[Output], key_file: str | None, expected: Expected) -> Sequence[Output]:
+    """The outputs as the pipeline gets them: behind pseudonyms, where a key is given."""
+    known = pseudonyms_of(key_file, expected)
+    if known is None:
+        return outputs
+    from monitor.outputs.pseudonyms import Veiled
+
+    return [Veiled(outputs, known)]
+
+
+def explain_options(captures: Sequence[Path | str], policy: str | None, key_file: str | None = None) -> list[str]:
     """What `joinwatch explain` must be told to find these captures again, and to show these times."""
     paths = [Path(capture) for capture in captures if str(capture) != STANDARD_INPUT]
     folders = dict.fromkeys(str(path if path.is_dir() else path.parent) for path in paths)
     words = [word for folder in folders if folder != "." for word in ("--captures", folder)]
-    return [*words, "--policy", policy] if policy else words
+    words += ["--policy", policy] if policy else []
+    return [*words, "--pseudonyms", key_file] if key_file else words
 
 
 def read_to_the_end(pipeline: Replay | Decode, source: Captured) -> tuple[Summary, bool]:

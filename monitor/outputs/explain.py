@@ -7,11 +7,12 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -38,8 +39,12 @@ MAX_STREAMS = 4
 ALERTS_LISTED = 200
 _SSRC = re.compile(r"0x[0-9a-f]{8}")
 LABELS = {"rtpevent": "key"}
+HIDDEN = "The packets hold what the pseudonyms hide, so they are not opened here."
 MAX_ALERTS = 100_000
 """Alerts of a journal that are told apart."""
+
+if TYPE_CHECKING:
+    from monitor.outputs.pseudonyms import Pseudonyms
 
 
 class MeetingLine(msgspec.Struct, frozen=True):
@@ -89,22 +94,29 @@ def explain(
     width: int | None = None,
     colour: bool | None = None,
     tshark: str | None = None,
-) -> None:
-    """Shows why an alert was raised; a ConfigError when the journal has none that is asked for.
+    pseudonyms: "Pseudonyms | None" = None,
+) -> str:
+    """Shows why an alert was raised, and gives its id; a ConfigError when the journal has none that is asked for.
 
     Asked for by its id, an unambiguous start of it, or the name of its rule where the rule has raised no other.
-    `tshark` is the program to use; by default the one on the path, and none for an empty string.
+    `tshark` is the program to use; by default the one on the path, and none for an empty string. With `pseudonyms`
+    nobody is named, and so no packet is shown.
     """
-    line = _found(asked, journal)
+    line = _found(asked, journal, pseudonyms)
     zone = zone_of(timezone)
     page = Page(sys.stdout if stream is None else stream, width=width, colour=colour)
     alert_lines(page, _alert_of(line), (), zone, told={})
     if line.runbook:
         page.line(f"  what to do: {name(line.runbook, 120)}")
     page.line(f"  All times are those of {name(timezone)}.")
-    tshark = shutil.which("tshark") if tshark is None else tshark
-    _frame_lines(page, line, Places(captures, journal), zone, tshark or "")
+    if pseudonyms is None:
+        tshark = shutil.which("tshark") if tshark is None else tshark
+        _frame_lines(page, line, Places(captures, journal), zone, tshark or "")
+    else:
+        page.line()
+        page.line(HIDDEN)
     page.show()
+    return line.id
 
 
 def list_alerts(
@@ -114,9 +126,12 @@ def list_alerts(
     timezone: str = "UTC",
     width: int | None = None,
     colour: bool | None = None,
+    pseudonyms: "Pseudonyms | None" = None,
 ) -> None:
     """Shows which alerts the journal has, most severe first; a ConfigError when there is none."""
-    alerts = sorted(_alerts(journal).values(), key=lambda line: (-line.severity.rank, line.first_seen, line.id))
+    alerts = sorted(
+        _alerts(journal, pseudonyms).values(), key=lambda line: (-line.severity.rank, line.first_seen, line.id)
+    )
     if not alerts:
         raise ConfigError([_nothing_in(journal)])
     zone = zone_of(timezone)
@@ -132,29 +147,41 @@ def list_alerts(
     page.show()
 
 
-def _lines(journal: Path) -> Iterator[AlertLine]:
+def _lines(journal: Path, pseudonyms: "Pseudonyms | None") -> Iterator[AlertLine]:
     """Every alert of the journal; what is no alert of ours is passed over, also the half line of a run that died."""
     try:
-        with journal.open("rb") as file:
-            while line := file.readline(MAX_LINE_BYTES):
-                if b'"alert"' not in line:
-                    continue
-                try:
-                    alert = msgspec.json.decode(line, type=AlertLine)
-                except (msgspec.DecodeError, ValueError):
-                    continue
-                if alert.type == "alert":
-                    yield alert
+        for part in files_of(journal):
+            with part.open("rb") as file:
+                while line := file.readline(MAX_LINE_BYTES):
+                    # Joins tell who bears the names that stand in the sentences of alerts.
+                    if b'"alert"' not in line and (pseudonyms is None or b'"join"' not in line):
+                        continue
+                    with suppress(msgspec.DecodeError, ValueError):
+                        alert = _alert_in(line, pseudonyms)
+                        if alert is not None and alert.type == "alert":
+                            yield alert
     except OSError as error:
         found = f"cannot be read: {error.strerror}"
         expected = "the file that `joinwatch replay --json FILE` wrote"
         raise ConfigError([Problem(file=str(journal), line=0, found=found, expected=expected)]) from None
 
 
-def _alerts(journal: Path) -> dict[str, AlertLine]:
+def _alert_in(line: bytes, pseudonyms: "Pseudonyms | None") -> AlertLine | None:
+    if pseudonyms is None:
+        return msgspec.json.decode(line, type=AlertLine)
+    said = pseudonyms.object(msgspec.json.decode(line, type=dict[str, Any]), again=True)
+    return msgspec.convert(said, AlertLine) if said.get("type") == "alert" else None
+
+
+def files_of(journal: Path) -> list[Path]:
+    """The files of a journal: one of a replay, the numbered ones in the folder of a daemon."""
+    return sorted(journal.glob("*.jsonl")) if journal.is_dir() else [journal]
+
+
+def _alerts(journal: Path, pseudonyms: "Pseudonyms | None" = None) -> dict[str, AlertLine]:
     """The newest line of each alert."""
     alerts: dict[str, AlertLine] = {}
-    for line in _lines(journal):
+    for line in _lines(journal, pseudonyms):
         if line.id in alerts or len(alerts) < MAX_ALERTS:
             alerts[line.id] = line
     return alerts
@@ -164,9 +191,11 @@ def _nothing_in(journal: Path) -> Problem:
     return Problem(file=str(journal), line=0, found="no alert is in it", expected="a journal of a run that raised one")
 
 
-def _found(asked: str, journal: Path) -> AlertLine:
-    """The newest line of the alert that is meant."""
-    alerts = _alerts(journal)
+def _found(asked: str, journal: Path, pseudonyms: "Pseudonyms | None") -> AlertLine:
+    """The newest line of the alert that is meant; with pseudonyms its own id is known too."""
+    alerts = _alerts(journal, pseudonyms)
+    if pseudonyms is not None and pseudonyms.id_of(asked) in alerts:
+        asked = pseudonyms.id_of(asked)
     if asked in alerts:
         return alerts[asked]
     by_id = [alert for alert in alerts if asked and alert.startswith(asked)]
