@@ -15,6 +15,8 @@ PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SHARE = 0.125
 """Of one processor, which scrapes may take in the long run; whoever asks more often is told again what was told."""
+OLD_SECONDS = 2.0
+"""Nothing older than this is ever told again."""
 CREDIT_SECONDS = 1.0
 """Of a processor, which may be taken at once."""
 
@@ -24,7 +26,7 @@ class Exposition:
 
     def __init__(self, registry: "CollectorRegistry") -> None:
         self._registry = registry
-        self._made: dict[bool, bytes] = {}
+        self._made: dict[bool, tuple[float, bytes]] = {}
         self._credit, self._counted = CREDIT_SECONDS, time.monotonic()
 
     def __call__(self, request: Request) -> Answer:
@@ -37,12 +39,13 @@ class Exposition:
         now = time.monotonic()
         self._credit = min(CREDIT_SECONDS, self._credit + SHARE * (now - self._counted))
         self._counted = now
-        if self._credit <= 0 and openmetrics in self._made:
-            return self._made[openmetrics]
+        made, text = self._made.get(openmetrics, (0.0, b""))
+        if text and self._credit <= 0 and now - made < OLD_SECONDS:
+            return text
         spent = time.thread_time()
         text = text_of(self._registry, openmetrics=openmetrics)
-        self._credit -= time.thread_time() - spent
-        self._made[openmetrics] = text
+        self._credit = max(-CREDIT_SECONDS, self._credit - (time.thread_time() - spent))
+        self._made[openmetrics] = (now, text)
         return text
 
 

@@ -18,6 +18,7 @@ from monitor.daemon.endpoints import routes_of
 from monitor.daemon.messages import Traffic
 from monitor.daemon.vitals import MAX_LIVES, STUCK_SECONDS, Vitals, fates_of
 from monitor.model.problems import Problem
+from monitor.outputs import exposition
 from monitor.outputs.exposition import OPENMETRICS, PLAIN, text_of
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.web import Later, Web
@@ -227,6 +228,25 @@ def test_who_asks_for_openmetrics_gets_it(accept: bytes, kind: str) -> None:
     assert isinstance(answer, Answer)
     assert answer.kind == kind
     assert answer.body.endswith(b"# EOF\n") is (kind == OPENMETRICS)
+
+
+def test_who_scrapes_without_end_is_told_again_what_was_told_but_nothing_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0, 0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "thread_time", lambda: now[1])
+    made: list[bool] = []
+
+    def told(_: object, *, openmetrics: bool) -> bytes:
+        now[1] += 0.4  # of a processor
+        made.append(openmetrics)
+        return b"%d" % len(made)
+
+    monkeypatch.setattr(exposition, "text_of", told)
+    scrape = exposition.Exposition(Metrics().registry)
+    plain = [scrape(Request("GET", "/metrics")).body for _ in range(5)]
+    assert plain == [b"1", b"2", b"3", b"3", b"3"]
+    now[0] += exposition.OLD_SECONDS + 0.1
+    assert scrape(Request("GET", "/metrics")).body == b"4"
 
 
 def test_reload_is_off_unless_the_operator_says_otherwise() -> None:
