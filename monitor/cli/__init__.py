@@ -24,6 +24,7 @@ COMMANDS = {
     "decode": "read captures: calls and keys only, no calendar needed",
     "watch": "the daemon: watch a mirror port for months",
     "check": "check calendars, directories and policies before they are used",
+    "doctor": "why nothing is seen: cause, proof and next step",
     "explain": "why an alert fired, back to the frames",
     "rules": "the rules and what each means",
     "platforms": "the platforms and what is read of each",
@@ -192,6 +193,11 @@ def _decode_options(command: argparse.ArgumentParser) -> None:
 
 def _watch_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", required=True, help="TOML file: interfaces, lists, state folder")
+    command.add_argument(
+        "--role",
+        choices=("capture", "decode", "serve"),
+        help="be one of the three processes and start none, where systemd keeps them alive; by default all three",
+    )
 
 
 def _check_options(command: argparse.ArgumentParser) -> None:
@@ -213,6 +219,19 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
     _pseudonyms(command)
 
 
+def _doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("captures", nargs="*", metavar="CAPTURE", help="why a replay of it finds nothing")
+    command.add_argument("--interface", metavar="IF", action="append", default=[], help="why nothing is seen on it")
+    command.add_argument("--config", metavar="FILE", help="the daemon's configuration, whether it runs or not")
+    _expected(command)
+    command.add_argument("--seconds", metavar="N", default="10", help="listen so long to interfaces (10)")
+    command.add_argument("--connect", action="store_true", help="try whether the configuration's sinks answer")
+    command.add_argument("--people", action="store_true", help="show whole numbers and addresses of calls")
+    command.add_argument(
+        "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
+    )
+
+
 def _demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
@@ -232,6 +251,7 @@ _OPTIONS = {
     "decode": _decode_options,
     "watch": _watch_options,
     "check": _check_options,
+    "doctor": _doctor_options,
     "explain": _explain_options,
     "rules": lambda _: None,
     "platforms": lambda _: None,

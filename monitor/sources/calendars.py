@@ -118,6 +118,13 @@ class Invitations:
                 for series in named:
                     yield from series.refs
 
+    def between(self, since: Nanoseconds, until: Nanoseconds) -> Iterator[Occurrence]:
+        """Every occurrence that touches this time, of every series that has a name."""
+        named = (one for sites in self._named.values() for named in sites.values() for one in named)
+        first, last = (datetime.fromtimestamp(max(at, 0) // SECOND, self._local) for at in (since, until))
+        for series in {id(one): one for one in named}.values():
+            yield from series.between(first, last)
+
     def _with(self, meeting: MeetingRef) -> list[Series]:
         """Every series with this name, by UID, once."""
         sites = self._named.get(_name(meeting), {})
