@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ def capture_and_tree(settings: Settings, config: Path, decoder: Sequence[str] | 
         Branch("serve", command_of("serve", str(config))),
         Branch("decode", [*(decoder or command_of("decode")), capture_at, events_at]),
     ]
+    branches += [Branch(f"deliver {name}", command_of("deliver", name, str(config))) for name in settings.sinks]
     grow(capture, branches, say)
     return 0
 
@@ -63,6 +64,7 @@ def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
     from monitor.daemon.endpoints import WebCounts, routes_of
     from monitor.daemon.serve import Serve
+    from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
     from monitor.detections import rule_infos
     from monitor.outputs.metrics import Metrics
@@ -102,6 +104,7 @@ def serve(config: Path) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with web_of(settings, routes) as web:
         metrics.registry.register(WebCounts(lambda: web.counts))
+        metrics.registry.register(SinkVitals(Path(settings.state), settings.sinks, Path(settings.state) / "journal"))
         served = Serve(str(Path(settings.runtime) / EVENTS_SOCKET), Path(settings.state), load, metrics, vitals)
         while not ended:
             served.step()
@@ -119,18 +122,27 @@ def web_of(settings: Settings, routes: "Routes") -> "Web":
 
 
 def main(words: Sequence[str]) -> int:
-    """`decode CAPTURE-SOCKET EVENTS-SOCKET`, or `serve CONFIG`."""
+    """`decode CAPTURE-SOCKET EVENTS-SOCKET`, `serve CONFIG`, or `deliver SINK CONFIG`."""
     die_with_parent()
     match words:
         case ["decode", capture, events]:
             return decode.run(capture, events)
         case ["serve", config]:
-            try:
-                return serve(Path(config))
-            except ConfigError as error:
-                for problem in error.problems:
-                    say(f"{problem.file}:{problem.line}: {problem.found}; expected {problem.expected}")
-                return 2
+            return _unless_mistaken(lambda: serve(Path(config)))
+        case ["deliver", name, config]:
+            from monitor.daemon import deliver
+
+            return _unless_mistaken(lambda: deliver.run(name, Path(config), say))
         case _:
             say("these are joinwatch's inner processes; `joinwatch watch` starts them")
             return 2
+
+
+def _unless_mistaken(role: Callable[[], int]) -> int:
+    """Run it; mistakes of the operator are told in the log."""
+    try:
+        return role()
+    except ConfigError as error:
+        for problem in error.problems:
+            say(f"{problem.file}:{problem.line}: {problem.found}; expected {problem.expected}")
+        return 2

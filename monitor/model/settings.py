@@ -2,6 +2,8 @@
 
 import msgspec
 
+from monitor.model.sinks import Sink
+
 
 class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is captured."""
@@ -24,6 +26,15 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether whoever reaches that port may have the lists read anew, by POST to `/-/reload`."""
 
 
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How large the journal may become. Whole files go, the oldest first, and those that every sink has read before all
+    others.
+    """
+
+    max_mebibytes: int = 0
+    """All files together, from 128; beyond it they go even unread by a sink, which is counted and told. 0: no end."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it, as the TOML file has it."""
 
@@ -36,8 +47,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where the processes meet."""
     user: str | None = None
     """Whose name root's processes take when everything is open."""
+    suppressions: str | None = None
+    """Which alerts are not told for a while, who has decided so, and why: TOML."""
     capture: CaptureSettings = CaptureSettings()
     serve: ServeSettings = ServeSettings()
+    journal: JournalSettings = JournalSettings()
+    sinks: dict[str, Sink] = {}
+    """To whom alerts are delivered, by names of your choice; each is a process of its own, and none is the default."""
 
 
 def address_of(text: str) -> tuple[str, int] | None:

@@ -10,9 +10,24 @@ from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings, address_of
 from monitor.sources.contentlines import Mistakes, quoted, raw_of
 from monitor.sources.policies import parsed
+from monitor.sources.sinks import sinks_of
 from monitor.sources.tomllines import Key, lines_of
 
-PATHS = ("meetings", "directory", "policy", "state", "runtime", "web_config")
+PATHS = (
+    "meetings",
+    "directory",
+    "policy",
+    "state",
+    "runtime",
+    "web_config",
+    "suppressions",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "password_file",
+    "bearer_token_file",
+    "secret_file",
+)
 """Keys whose values are paths, seen from the file's own folder."""
 
 
@@ -55,6 +70,8 @@ def _table(
             near = get_close_matches(name, fields, n=1)
             meant = f" (did you mean {near[0]}?)" if near else ""
             tell(here, f"unknown key {quoted(name)}", f"one of {', '.join(fields)}{meant}")
+        elif here == ("sinks",):
+            good[name] = sinks_of(here, value, lambda key, table, kind: _table(key, table, kind, folder, tell), tell)
         elif isinstance(fields[name], type) and issubclass(fields[name], msgspec.Struct):
             if isinstance(value, dict):
                 good[name] = _table(here, value, fields[name], folder, tell)
