@@ -19,7 +19,7 @@ from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
 from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
-from monitor.daemon.vitals import Vitals
+from monitor.daemon.vitals import START_SECONDS, Vitals
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.meetings import MeetingRef
@@ -93,6 +93,7 @@ class Serve:
 
     def try_reload(self) -> Sequence[Problem]:
         """Reload if the lists are good; what is wrong with them if they are not."""
+        self.vitals.beat(START_SECONDS)
         try:
             self.reload()
         except ConfigError as error:

@@ -5,7 +5,7 @@ those of the operator's own interfaces, and no others.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from monitor.daemon.messages import Traffic
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STUCK_SECONDS = 15.0
 """Without a step for so long, serve's loop hangs."""
 START_SECONDS = 300.0
-"""Lists and memory may be large: so long a start may take."""
+"""Lists and memory may be large: so long it may take to read them."""
 SILENT_SECONDS = 5.0
 """A decoder gives two signs of life a second; without any for so long, nobody decodes."""
 MAX_LIVES = 16
@@ -29,7 +29,9 @@ _NONE = Traffic(received=0, dropped=0, taken=0, up=False)
 class Vitals:
     """The signs of life of one serve."""
 
-    def __init__(self, interfaces: Iterable[str] = ()) -> None:
+    def __init__(self, interfaces: Iterable[str] = (), alive: Callable[[], None] = lambda: None) -> None:
+        """`alive` is called at each sign of life, which is often."""
+        self._alive = alive
         self._interfaces = tuple(interfaces)
         self._begun = time.time()
         self._deadline = time.monotonic() + START_SECONDS
@@ -54,9 +56,10 @@ class Vitals:
         self.reloaded = 0.0
         """When lists were last taken, by the wall clock."""
 
-    def beat(self) -> None:
-        """The loop goes on."""
-        self._deadline = time.monotonic() + STUCK_SECONDS
+    def beat(self, seconds: float = STUCK_SECONDS) -> None:
+        """The loop goes on, and will do so again within this time."""
+        self._deadline = time.monotonic() + seconds
+        self._alive()
 
     def started(self) -> None:
         """Everything was read, and the loop begins."""

@@ -233,6 +233,9 @@ class Web:
         except Gone:
             self.counts["tls_failures"] += greeting
             self._drop(client)
+        except Exception as error:  # a fault of ours costs that one connection
+            self._say(f"a connection was given up ({type(error).__name__}); this is a fault of joinwatch")
+            self._drop(client)
         else:
             self._heed(client)
 

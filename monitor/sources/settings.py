@@ -21,6 +21,8 @@ PATHS = (
     "runtime",
     "web_config",
     "suppressions",
+    "pseudonyms",
+    "key",
     "ca_file",
     "cert_file",
     "key_file",
@@ -29,6 +31,8 @@ PATHS = (
     "secret_file",
 )
 """Keys whose values are paths, seen from the file's own folder."""
+PRIVILEGED = 1024
+"""Ports below are for root."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -48,8 +52,12 @@ def load_settings(path: Path) -> Settings:
     if not told.problems and not checked.get("capture", {}).get("interfaces"):
         tell(("capture",), "no interface", '[capture] with interfaces = ["eth1"]')
     listen = checked.get("serve", {}).get("listen")
-    if listen is not None and address_of(listen) is None:
+    address = address_of(listen) if listen is not None else None
+    if listen is not None and address is None:
         expected = "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464"
+        tell(("serve", "listen"), f"listen = {quoted(listen)}", expected)
+    elif address is not None and 0 < address[1] < PRIVILEGED:
+        expected = f"a port from {PRIVILEGED} on: whoever listens there has given up every privilege"
         tell(("serve", "listen"), f"listen = {quoted(listen)}", expected)
     if told.problems:
         raise ConfigError(told.problems)

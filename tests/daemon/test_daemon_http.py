@@ -17,12 +17,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from monitor.daemon.endpoints import routes_of
 from monitor.daemon.messages import Traffic
 from monitor.daemon.vitals import MAX_LIVES, STUCK_SECONDS, Vitals, fates_of
-from monitor.model.problems import Problem
+from monitor.model.problems import ConfigError, Problem
 from monitor.outputs import exposition
 from monitor.outputs.exposition import OPENMETRICS, PLAIN, text_of
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.web import Later, Web
 from monitor.outputs.web_client import Answer, Request
+from monitor.sources.settings import load_settings
 from tests.daemon.stage import Daemon, daemon, intruder_by_sip, mirror
 from tests.outputs.web_stage import hashed
 
@@ -132,6 +133,13 @@ def test_what_is_wrong_with_the_web_is_told_at_the_start(tmp_path: Path) -> None
     third = Daemon(tmp_path, ["jwnone0"], serve={"listen": "::1:9464"})
     found = subprocess.run(third.command, capture_output=True, text=True, timeout=60, check=False)
     assert "expected HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464" in found.stderr
+
+
+def test_a_port_of_root_is_not_for_whoever_has_no_privilege(tmp_path: Path) -> None:
+    config = tmp_path / "joinwatch.toml"
+    config.write_text('[capture]\ninterfaces = ["eth1"]\n[serve]\nlisten = "0.0.0.0:443"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"joinwatch.toml:4: .*443.*expected a port from 1024 on"):
+        load_settings(config)
 
 
 def _hold(running: Daemon, role: str) -> None:

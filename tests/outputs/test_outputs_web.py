@@ -290,6 +290,17 @@ def test_a_client_that_leaves_while_its_answer_is_looked_for_is_forgotten() -> N
         assert get(web)[0] == 200
 
 
+def test_a_fault_of_ours_costs_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    with Web("127.0.0.1", 0, ROUTES, say=lines.append) as web, opened(web) as sock:
+        real = web_client.Client.step
+        monkeypatch.setattr(web_client.Client, "step", lambda *_: 1 / 0)
+        assert said(sock, GET) == b""
+        monkeypatch.setattr(web_client.Client, "step", real)
+        assert lines == ["a connection was given up (ZeroDivisionError); this is a fault of joinwatch"]
+        assert get(web)[0] == 200
+
+
 def test_nobody_can_listen_twice() -> None:
     with Web("127.0.0.1", 0, {}) as web, pytest.raises(ConfigError, match=r"^listen: .*cannot be listened on: Address"):
         Web("127.0.0.1", web.port, {})
