@@ -16,28 +16,33 @@ TRIES, PAUSE = 20, 0.1
 
 def run(options: argparse.Namespace) -> int:
     """Read the configuration, open the interfaces, and keep everybody alive."""
-    from monitor.daemon.roles import capture_and_tree, web_of
+    from monitor.daemon.privileges import Unprivileged
+    from monitor.daemon.roles import alone, capture_and_tree, web_of
     from monitor.pipeline import load_expected
     from monitor.sources.settings import load_settings
 
     config = Path(options.config).absolute()
     settings = load_settings(config)
-    # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not by
-    # a child in a log.
-    _wait_for(lambda: web_of(settings, {}).close())
-    load_expected(
-        [Path(path) for path in settings.meetings],
-        [Path(path) for path in settings.directory],
-        Path(settings.policy) if settings.policy else None,
-    )
+    if options.role is None:
+        # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not
+        # by a child in a log.
+        _wait_for(lambda: web_of(settings, {}).close())
+        load_expected(
+            [Path(path) for path in settings.meetings],
+            [Path(path) for path in settings.directory],
+            Path(settings.policy) if settings.policy else None,
+        )
     if sys.platform != "linux":
         say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
         return FAILED
     from monitor.sources.live.ring import RingError
 
     try:
-        capture_and_tree(settings, config)
-    except RingError as error:
+        if options.role is None:
+            capture_and_tree(settings, config)
+        else:
+            return alone(options.role, settings, config)
+    except (RingError, Unprivileged) as error:
         say(str(error))
         return FAILED
     return DONE

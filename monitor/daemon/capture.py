@@ -33,7 +33,10 @@ class Capture:
             Ring.opened(name, lambda link: filters.program(link) or (), size=ring_bytes, promiscuous=promiscuous)
             for name in interfaces
         ]
-        self._told = tuple(RingTold(interface=name, size=ring_bytes, block=BLOCK_BYTES) for name in interfaces)
+        self._told = tuple(
+            RingTold(interface=ring.interface, link=ring.link, size=ring_bytes, block=BLOCK_BYTES)
+            for ring in self._rings
+        )
         self._page = Page.made()
         self._listener = listening(path)
         self._decoder: Channel[Alive] | None = None
@@ -46,6 +49,11 @@ class Capture:
     def fileno(self) -> int:
         """For a selector: somebody connects."""
         return self._listener.fileno()
+
+    @property
+    def rings(self) -> tuple[int, ...]:
+        """The descriptors of the packet sockets."""
+        return tuple(ring.fileno() for ring in self._rings)
 
     def step(self, seconds: float) -> None:
         """Wait for something to do, at most so long, and do it."""

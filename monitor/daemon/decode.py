@@ -33,6 +33,7 @@ from monitor.daemon.messages import (
     ToDecode,
     Traffic,
 )
+from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.model.asks import Ask
@@ -128,7 +129,8 @@ class Wanted:
 class Decode:
     """The loop of one decoder: `prepare`, then `run`."""
 
-    def __init__(self, capture: socket.socket, serve: socket.socket) -> None:
+    def __init__(self, capture: socket.socket, serve: socket.socket, notify: Notify | None = None) -> None:
+        self._notify = notify or Notify()
         self._capture: Channel[FromCapture] = Channel(capture, FromCapture)
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
         self._name = f"{os.getpid()}-{time.time_ns():x}"
@@ -169,7 +171,7 @@ class Decode:
     @property
     def sending(self) -> tuple[int, ...]:
         """Where it writes to: the other two, and its words to whoever reads the log."""
-        return (2, self._capture.fileno(), self._serve.fileno())
+        return (2, self._capture.fileno(), self._serve.fileno(), *self._notify.descriptors)
 
     def run(self) -> None:
         """Until capture or serve is gone."""
@@ -268,6 +270,7 @@ class Decode:
             return
         self._beaten = _monotonic()
         self._capture.send(Alive(frames=self._frames))
+        self._notify.alive()
         counts = {**self._signals.wire.counts, **self._signals.decoders.counts, **self._signals.platforms.counts}
         for ring in self._rings:
             self._count(ring)
@@ -307,7 +310,7 @@ class Decode:
         came = [self._capture.descriptors.popleft() for _ in range(len(rings.rings) + 1)]
         for told, descriptor in zip(rings.rings, came, strict=False):
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=descriptor)
-            self._rings.append(Ring(sock, told.interface, told.size, told.block))
+            self._rings.append(Ring(sock, told.interface, told.size, told.block, told.link))
         self._page = Page(came[-1])
         self._left = self._page.left
 
@@ -378,10 +381,12 @@ def run(capture: str, serve: str) -> int:
     leave_no_core()
     drop_capabilities()
     import_everything()
-    decode = Decode(connected(capture), connected(serve))
+    notify = Notify()
     try:
+        decode = Decode(connected(capture), connected(serve), notify)
         decode.prepare()
         confine(READING, sending=decode.sending)
+        notify.ready()
         decode.run()
     except Closed:
         return 0

@@ -14,6 +14,8 @@ class RingTold(msgspec.Struct, frozen=True, kw_only=True):
     """One ring that a decoder shall read."""
 
     interface: str
+    link: int
+    """LINKTYPE of its frames; a decoder may sit where the interface is not."""
     size: int
     block: int
 

@@ -1,18 +1,24 @@
-"""Giving up what a process may do: capabilities, new privileges, and system calls. Linux; nothing of it can be undone.
+"""Giving up what a process may do: its user, capabilities, new privileges, and system calls. Linux; none of it can be
+undone.
 
 The system calls are those that each role was seen to need, by name, through libseccomp, which knows their numbers on
-each processor. What is not named kills the process, and whoever watches it says so.
+each processor. In a decoder, which reads what strangers write, a call that is not named kills the process, and whoever
+watches it says so. In the others it fails, for they hold what must not be lost for a C library's new habit.
 """
 
 import ctypes
+import ctypes.util
 import errno
 import os
 import resource
+import socket
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from struct import Struct
+from typing import Any
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_SET_PDEATHSIG = 4, 38, 24, 1
 CAPABILITY_VERSION_3 = 0x20080522
@@ -32,9 +38,40 @@ READING = frozenset(f"{MEMORY} {TIME} {WAITING} {ITSELF} {OPEN_FILES}".split())
 SENDING = frozenset(("sendmsg", "sendto", "write", "writev"))
 """Allowed on named descriptors alone: on a packet socket they would put packets onto the network."""
 
-
 REFUSED = ("access", "faccessat", "faccessat2", "open", "openat", "readlink", "readlinkat", "stat", "statx")
-"""Refused without a death: Python itself looks for files in its last words."""
+"""Refused to a decoder without a death: Python itself looks for files in its last words."""
+
+FINDING = (
+    "access faccessat faccessat2 fstat fstatfs getcwd getdents64 lstat newfstatat open openat readlink readlinkat stat "
+    "statfs statx"
+)
+LOOKING = READING | frozenset(
+    f"{FINDING} accept accept4 bind getegid geteuid getgid getpeername getppid getsockname getuid ioctl listen "
+    "shutdown uname".split()
+)
+"""What capture needs besides, to see whether interfaces are there and to welcome a decoder."""
+CHANGING = (
+    "chmod copy_file_range dup2 dup3 eventfd2 fallocate fchmod fchown fdatasync flock fsync ftruncate getresgid "
+    "getresuid getrlimit getrusage link linkat membarrier memfd_create mkdir mkdirat mlock munlock msync pipe2 "
+    "pread64 preadv prlimit64 pwrite64 pwritev rename renameat renameat2 rmdir sched_get_priority_max "
+    "sched_get_priority_min sched_getparam sched_getscheduler sendfile sendmmsg sendmsg sendto set_tid_address "
+    "socketpair sync_file_range time truncate umask unlink unlinkat utimensat write writev"
+)
+WRITING = LOOKING | frozenset(CHANGING.split())
+"""What serve needs besides, to write files, to answer clients, and for threads. Not among it: to start a program, and
+to connect to anybody."""
+HARM = (
+    "acct add_key bpf chroot delete_module finit_module fsconfig fsmount fsopen fspick init_module io_uring_enter "
+    "io_uring_register io_uring_setup ioperm iopl kexec_file_load kexec_load keyctl lookup_dcookie mknod mknodat mount "
+    "mount_setattr move_mount name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open personality "
+    "pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace quotactl reboot request_key "
+    "setdomainname sethostname setns settimeofday clock_settime clock_adjtime adjtimex swapoff swapon syslog umount "
+    "umount2 unshare userfaultfd vhangup"
+)
+HARMFUL = frozenset(HARM.split())
+"""What nobody in the tree ever needs, whatever program it is."""
+FAMILIES_OF_SOCKETS = 64
+CLONE_THREAD = 0x10000
 
 
 class Unprivileged(Exception):
@@ -56,9 +93,25 @@ def drop_capabilities() -> None:
 def become(user: int, group: int) -> None:
     """Be somebody in particular no more: root's process takes another user's name. Must come before capabilities go."""
     if os.getuid() == 0 and user:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in range(LAST_CAPABILITY + 1):
+            libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # only root may take these from all who come after
         os.setgroups([])
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
+
+
+def give_to(user: int, group: int, folder: Path) -> None:
+    """What root has written there in an earlier life is that user's now. Links are not followed, and what has another
+    name elsewhere stays root's.
+    """
+    os.chown(folder, user, group, follow_symlinks=False)
+    for inner, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(inner, name)
+            found = path.lstat()
+            if found.st_uid == 0 and (found.st_nlink == 1 or not S_ISREG(found.st_mode)):
+                os.chown(path, user, group, follow_symlinks=False)
 
 
 PARENT = "JOINWATCH_PARENT"
@@ -66,15 +119,18 @@ PARENT = "JOINWATCH_PARENT"
 
 
 def die_with_parent() -> None:
-    """When whoever started this process dies, it dies too; at once, when that has happened already."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    """When the tree dies that started this process, it dies too; at once, when that has happened already."""
     parent = os.environ.get(PARENT)
-    if parent is not None and parent != str(os.getppid()):
+    if parent is None:
+        return  # started by itself: systemd looks after it
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    if parent != str(os.getppid()):
         sys.exit(1)
 
 
 def leave_no_core() -> None:
-    """Memory with what people typed must not become a file."""
+    """Memory with what people typed must not become a file, and what is meant to be one is for nobody else."""
+    os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
@@ -84,20 +140,90 @@ def confine(allowed: Iterable[str], sending: Iterable[int] = ()) -> None:
 
     Raises `Unprivileged` where that cannot be had.
     """
+    seccomp = _seccomp()
+    only = seccomp.SyscallFilter(seccomp.KILL_PROCESS)
+    for name in REFUSED:
+        only.add_rule(seccomp.ERRNO(errno.EACCES), name)
+    _allow(only, allowed)
+    for name in sorted(SENDING):
+        for descriptor in sending:
+            only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.EQ, descriptor))
+    only.load()
+
+
+def confine_capture(rings: Iterable[int], sending: Iterable[int]) -> None:
+    """For a capture that starts nobody: looks and listens, and sends nothing on its packet sockets, the first of these
+    descriptors; on the others it may, and on whatever is opened from now on.
+
+    Raises `Unprivileged`.
+    """
+    seccomp = _seccomp()
+    highest = max(rings)
+    while os.dup(2) < highest:
+        pass  # no later descriptor shall be below those of the rings
+    only = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    _allow(only, LOOKING)
+    for name in sorted(SENDING):
+        for descriptor in sending:
+            only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.EQ, descriptor))
+        only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.GT, highest))
+    for family in (socket.AF_UNIX, socket.AF_INET):  # to ask for an interface's number
+        only.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, family))
+    only.load()
+
+
+def confine_serve() -> None:
+    """For serve: files and clients, threads but no program, and no way out: it accepts and never connects.
+
+    Raises `Unprivileged`.
+    """
+    seccomp = _seccomp()
+    only = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    _allow(only, WRITING)
+    only.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, socket.AF_UNIX))
+    only.add_rule(seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, CLONE_THREAD))
+    only.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags cannot be seen; the C library then uses clone
+    only.load()
+
+
+def confine_tree() -> None:
+    """For the trunk of a tree and whoever it starts: all but what harms a machine, and packet sockets.
+
+    Raises `Unprivileged`.
+    """
+    seccomp = _seccomp()
+    never = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in sorted(HARMFUL):
+        with suppress(OSError, ValueError):
+            never.add_rule(seccomp.ERRNO(errno.EPERM), name)
+    known = {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK}
+    for family in set(range(FAMILIES_OF_SOCKETS)) - known:
+        never.add_rule(seccomp.ERRNO(errno.EAFNOSUPPORT), "socket", seccomp.Arg(0, seccomp.EQ, family))
+    never.load()
+
+
+LIBRARIES = {"c": None, "seccomp": "libseccomp.so.2"}
+"""By the names that the loader knows; none is this program itself."""
+
+
+def _seccomp() -> Any:
+    """pyseccomp, which would look for its libraries by starting `ldconfig` or a compiler: here it need not."""
+    looked = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: LIBRARIES.get(name)
     try:
         import pyseccomp
     except (ImportError, RuntimeError, OSError) as error:
-        raise Unprivileged(f"system calls cannot be confined: {error}") from None
-    only = pyseccomp.SyscallFilter(pyseccomp.KILL_PROCESS)
-    for name in REFUSED:
-        only.add_rule(pyseccomp.ERRNO(errno.EACCES), name)
-    for name in sorted(allowed):
+        raise Unprivileged(f"system calls cannot be confined: {error}; is libseccomp 2 there?") from None
+    finally:
+        ctypes.util.find_library = looked
+    return pyseccomp
+
+
+def _allow(only: Any, names: Iterable[str]) -> None:
+    seccomp = _seccomp()
+    for name in sorted(names):
         with suppress(OSError, ValueError):  # a call that this processor does not have
-            only.add_rule(pyseccomp.ALLOW, name)
-    for name in sorted(SENDING):
-        for descriptor in sending:
-            only.add_rule(pyseccomp.ALLOW, name, pyseccomp.Arg(0, pyseccomp.EQ, descriptor))
-    only.load()
+            only.add_rule(seccomp.ALLOW, name)
 
 
 def status() -> dict[str, str]:
@@ -105,5 +231,7 @@ def status() -> dict[str, str]:
     text = Path("/proc/self/status").read_text(encoding="ascii")
     lines = dict(line.split(":", 1) for line in text.splitlines())
     return {
-        key: value.strip() for key, value in lines.items() if key.startswith(("Cap", "Seccomp", "Uid", "NoNewPrivs"))
+        key: value.strip()
+        for key, value in lines.items()
+        if key.startswith(("Cap", "Seccomp", "Uid", "Groups", "NoNewPrivs"))
     }

@@ -8,16 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.daemon import decode
-from monitor.daemon.privileges import become, die_with_parent, drop_capabilities, leave_no_core
+from monitor.daemon.landlock import write_only_below
+from monitor.daemon.notify import Heard, Notify
+from monitor.daemon.privileges import (
+    PARENT,
+    Unprivileged,
+    become,
+    confine_capture,
+    confine_serve,
+    confine_tree,
+    die_with_parent,
+    drop_capabilities,
+    give_to,
+    leave_no_core,
+)
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.settings import Settings, address_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from monitor.daemon.capture import Capture
     from monitor.outputs.web import Routes, Web
 
 CAPTURE_SOCKET, EVENTS_SOCKET = "capture.sock", "events.sock"
+SERVE_ALIVE = "serve.alive"
+ROLES = ("capture", "decode", "serve")
 
 
 def say(text: str) -> None:
@@ -30,34 +46,106 @@ def capture_and_tree(settings: Settings, config: Path, decoder: Sequence[str] | 
 
     `decoder` is another program than our own to decode; it gets the same two words.
     """
-    from monitor.daemon.capture import Capture
     from monitor.daemon.tree import Branch, command_of, grow
 
-    runtime = Path(settings.runtime)
-    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    Path(settings.state).mkdir(mode=0o700, parents=True, exist_ok=True)
-    ring_bytes = settings.capture.ring_mebibytes * 1024 * 1024
-    capture_at, events_at = str(runtime / CAPTURE_SOCKET), str(runtime / EVENTS_SOCKET)
-    capture = Capture(
-        settings.capture.interfaces, capture_at, ring_bytes=ring_bytes, promiscuous=settings.capture.promiscuous
-    )
-    leave_no_core()
-    if settings.user is not None:
-        import pwd
-
-        entry = pwd.getpwnam(settings.user)
-        for place in (runtime, Path(settings.state), Path(capture_at)):
-            os.chown(place, entry.pw_uid, entry.pw_gid)
-        become(entry.pw_uid, entry.pw_gid)
-    drop_capabilities()
-    say(f"capturing on {', '.join(settings.capture.interfaces)}")
+    notify = Notify()
+    capture = _capture_of(settings)
+    settle(settings)
+    confine_tree()
+    capture_at, events_at = _sockets_of(settings)
     branches = [
-        Branch("serve", command_of("serve", str(config))),
+        Branch("serve", command_of("serve", str(config)), Heard(Path(settings.runtime) / SERVE_ALIVE)),
         Branch("decode", [*(decoder or command_of("decode")), capture_at, events_at]),
     ]
     branches += [Branch(f"deliver {name}", command_of("deliver", name, str(config))) for name in settings.sinks]
-    grow(capture, branches, say)
+    grow(capture, branches, say, notify)
     return 0
+
+
+def alone(role: str, settings: Settings, config: Path) -> int:
+    """One role and no tree: somebody else keeps all of them alive, as systemd does. Raises `RingError`."""
+    if role == "capture":
+        return capture_alone(settings)
+    if role == "decode":
+        from monitor.daemon.tree import command_of
+
+        settle(settings, folders=False)
+        words = command_of("decode", *_sockets_of(settings))
+        os.execv(words[0], words)  # noqa: S606 - our own program, without what the command line has loaded
+    return serve(config)
+
+
+def capture_alone(settings: Settings) -> int:
+    """Rings opened, every privilege dropped; then whoever decodes gets them. Raises `RingError`."""
+    notify = Notify()
+    capture = _capture_of(settings)
+    settle(settings)
+    if not write_only_below(()):
+        say("capture: this kernel has no Landlock; where it writes is left to its permissions")
+    confine_capture(capture.rings, sending=(2, *notify.descriptors))
+    ended = _until_told()
+    notify.ready()
+    while not ended():
+        capture.step(0.5)
+        notify.alive()
+    notify.ending()
+    capture.close()
+    return 0
+
+
+def _capture_of(settings: Settings) -> "Capture":
+    from monitor.daemon.capture import Capture
+
+    _make_folders(settings)
+    capture = Capture(
+        settings.capture.interfaces,
+        _sockets_of(settings)[0],
+        ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
+        promiscuous=settings.capture.promiscuous,
+    )
+    say(f"capturing on {', '.join(settings.capture.interfaces)}")
+    return capture
+
+
+def _sockets_of(settings: Settings) -> tuple[str, str]:
+    """Where capture and serve are to be met."""
+    runtime = Path(settings.runtime)
+    return str(runtime / CAPTURE_SOCKET), str(runtime / EVENTS_SOCKET)
+
+
+def _make_folders(settings: Settings) -> None:
+    for folder in (settings.runtime, settings.state):
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def settle(settings: Settings, *, folders: bool = True) -> None:
+    """Nobody in particular from here on: no root, no groups, no capability, and files for nobody else.
+
+    Raises `ConfigError` when there is no such user.
+    """
+    leave_no_core()
+    if settings.user is not None and os.getuid() == 0:
+        import pwd
+
+        try:
+            entry = pwd.getpwnam(settings.user)
+        except KeyError:
+            found, expected = f"user = {settings.user!r}, whom this machine does not know", "a user of this machine"
+            raise ConfigError([Problem(file="configuration", line=0, found=found, expected=expected)]) from None
+        for folder in (settings.runtime, settings.state) if folders else ():
+            give_to(entry.pw_uid, entry.pw_gid, Path(folder))
+        become(entry.pw_uid, entry.pw_gid)
+    elif os.getuid() == 0 and os.getppid() != int(os.environ.get(PARENT, "0")):
+        say('this runs as root, and need not: name a user, as in user = "joinwatch"')
+    drop_capabilities()
+
+
+def _until_told() -> Callable[[], bool]:
+    """Whether it is time to end: SIGTERM says so."""
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signal.signal(signal.SIGINT, lambda number, _: told.append(number))
+    return lambda: bool(told)
 
 
 def serve(config: Path) -> int:
@@ -74,8 +162,10 @@ def serve(config: Path) -> int:
     from monitor.sources.settings import load_settings
 
     settings = load_settings(config)
-    leave_no_core()
-    drop_capabilities()
+    notify = Notify()
+    _make_folders(settings)
+    settle(settings)
+    os.environ["SQLITE_TMPDIR"] = settings.state
     metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
 
     def load():  # type: ignore[no-untyped-def]
@@ -85,7 +175,7 @@ def serve(config: Path) -> int:
             Path(settings.policy) if settings.policy else None,
         )
 
-    vitals = Vitals(settings.capture.interfaces)
+    vitals = Vitals(settings.capture.interfaces, notify.alive)
     served: Serve | None = None
 
     def reload() -> "Future[Sequence[Problem]]":
@@ -94,20 +184,20 @@ def serve(config: Path) -> int:
         return served.wish_reload()
 
     routes = routes_of(metrics, vitals, reload if settings.serve.reload else None)
-    ended = False
-
-    def end(*_: object) -> None:
-        nonlocal ended
-        ended = True
-
-    signal.signal(signal.SIGTERM, end)
+    ended = _until_told()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with web_of(settings, routes) as web:
+    listening = web_of(settings, routes)
+    if not write_only_below([Path(settings.state), Path(settings.runtime)]):
+        say("serve: this kernel has no Landlock; where it writes is left to its permissions")
+    confine_serve()
+    with listening as web:
         metrics.registry.register(WebCounts(lambda: web.counts))
         metrics.registry.register(SinkVitals(Path(settings.state), settings.sinks, Path(settings.state) / "journal"))
         served = Serve(str(Path(settings.runtime) / EVENTS_SOCKET), Path(settings.state), load, metrics, vitals)
-        while not ended:
+        notify.ready()
+        while not ended():
             served.step()
+        notify.ending()
         served.close()
     return 0
 
@@ -126,7 +216,7 @@ def main(words: Sequence[str]) -> int:
     die_with_parent()
     match words:
         case ["decode", capture, events]:
-            return decode.run(capture, events)
+            return _unless_mistaken(lambda: decode.run(capture, events))
         case ["serve", config]:
             return _unless_mistaken(lambda: serve(Path(config)))
         case ["deliver", name, config]:
@@ -146,3 +236,6 @@ def _unless_mistaken(role: Callable[[], int]) -> int:
         for problem in error.problems:
             say(f"{problem.file}:{problem.line}: {problem.found}; expected {problem.expected}")
         return 2
+    except Unprivileged as error:
+        say(str(error))
+        return 1

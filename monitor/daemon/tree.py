@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from monitor.daemon.capture import Capture
+from monitor.daemon.notify import VARIABLE, Heard, Notify
 from monitor.daemon.privileges import PARENT
 
 HANG_SECONDS = 6.0
 """Without a sign of life for so long, a decoder is taken for dead."""
+QUIET_SECONDS, START_SECONDS = 60.0, 300.0
+"""The same for the others, who may wait for a disk; and so long they may take for their start."""
 PAUSES = (0.0, 0.2, 1.0, 3.0)
 """Before the first, second … start in short order; then the last one each time."""
 LONG_LIFE = 30.0
@@ -24,8 +27,10 @@ LONG_LIFE = 30.0
 class Branch:
     """One process that must live."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], heard: Heard | None = None) -> None:
+        """`heard` is where it gives signs of life, if it gives any."""
         self.name = name
+        self._heard = heard
         self._command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._begun = 0.0
@@ -58,9 +63,21 @@ class Branch:
         if now >= self._due:
             self._begun = now
             self.starts += 1
+            told = {PARENT: str(os.getpid())}
+            if self._heard is not None:
+                self._heard.forget()
+                told[VARIABLE] = self._heard.path
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                self._command, stdin=subprocess.DEVNULL, env={**os.environ, PARENT: str(os.getpid())}
+                self._command, stdin=subprocess.DEVNULL, env={**os.environ, **told}
             )
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it lives, and should have given a sign of life long ago."""
+        if self._heard is None or not self.pid:
+            return False
+        self._heard.listen()
+        return time.monotonic() - (self._heard.last or self._begun + START_SECONDS) > QUIET_SECONDS
 
     def kill(self) -> None:
         """At once, whatever it does."""
@@ -79,7 +96,7 @@ class Branch:
             self._process.wait()
 
 
-def grow(capture: Capture, branches: Sequence[Branch], say: Callable[[str], None]) -> None:
+def grow(capture: Capture, branches: Sequence[Branch], say: Callable[[str], None], notify: Notify) -> None:
     """Keep everybody alive, until told to end."""
     ended = False
 
@@ -89,16 +106,22 @@ def grow(capture: Capture, branches: Sequence[Branch], say: Callable[[str], None
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    notify.ready()
     try:
         while not ended:
+            notify.alive()
             for branch in branches:
                 branch.tend(say)
+                if branch.is_quiet:
+                    say(f"{branch.name} gave no sign of life for {QUIET_SECONDS:.0f} s and is started anew")
+                    branch.kill()
             capture.step(0.2)
             decode = next(branch for branch in branches if branch.name == "decode")
             if decode.pid and min(time.monotonic() - capture.alive, decode.age) > HANG_SECONDS:
                 say(f"decode gave no sign of life for {HANG_SECONDS:.0f} s and is started anew")
                 decode.kill()
     finally:
+        notify.ending()
         for branch in branches:
             branch.end(5.0)
         capture.close()

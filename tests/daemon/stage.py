@@ -286,7 +286,8 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _confined(pid: int) -> bool:
-    return "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    """Whether it has given up all system calls that it does not need, on top of what the whole tree gives up."""
+    return "\nSeccomp_filters:\t2\n" in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
 
 
 def _toml(document: dict[str, Any]) -> str:

@@ -76,8 +76,18 @@ class Statistics(NamedTuple):
 class Ring:
     """One packet socket and its ring."""
 
-    def __init__(self, sock: socket.socket, interface: str, size: int = RING_BYTES, block: int = BLOCK_BYTES) -> None:
-        """A socket whose ring is set up (`opened`), perhaps by another process, which may have passed it on."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        interface: str,
+        size: int = RING_BYTES,
+        block: int = BLOCK_BYTES,
+        link: int | None = None,
+    ) -> None:
+        """A socket whose ring is set up (`opened`), perhaps by another process, which may have passed it on.
+
+        `link` is told where the interface cannot be asked.
+        """
         self.socket = sock
         self.interface = interface
         self.number = 0
@@ -88,7 +98,7 @@ class Ring:
         self._ring = mmap.mmap(sock.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._view = memoryview(self._ring)
         self._block = self._oldest()
-        self.link = link_of(interface)
+        self.link = link_of(interface) if link is None else link
 
     @classmethod
     def opened(
