@@ -67,16 +67,17 @@ class Examination:
         policy = Path(chosen) if chosen else None
         expected, problems = read_lists(meetings, directory, policy)
         facts.clock = machine.clock_facts()
-        at = facts.clock.now
+        at = until = facts.clock.now
         if wish.captures:
             self._captures(expected, read)
             firsts = [report.first for report in facts.reports if report.first is not None]
             at = min(firsts, default=at)
+            until = max((report.last for report in facts.reports if report.last is not None), default=at)
         else:
             self._live(expected, tick)
         if facts.hearing is not None:
             facts.joinings = facts.hearing.joinings(expected)
-        facts.lists = list_facts(expected, problems, at, meetings=meetings, directory=directory, policy=policy)
+        facts.lists = list_facts(expected, problems, at, until, meetings=meetings, directory=directory, policy=policy)
         if meetings or directory or policy:
             self.examined.append(
                 f"lists: {facts.lists.invitations:,} invitations, {facts.lists.names:,} names of meetings,"

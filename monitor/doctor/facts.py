@@ -136,6 +136,8 @@ class ListFacts(msgspec.Struct, frozen=True, kw_only=True):
     names: int = 0
     """Numbers and links of meetings that a platform recognised."""
     names_with_pin: int = 0
+    on: int = 0
+    """Occurrences while the capture was made, or now."""
     soon: int = 0
     """Occurrences in the next seven days."""
     last: Nanoseconds | None = None
@@ -158,6 +160,8 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
     """Some invitation has this meeting, whenever it is."""
     expected: bool
     """It is on at that moment, or nearly."""
+    admitted: bool = False
+    """The call was answered, and went on so long that it was let in."""
     occurrence: str = ""
     offset: Nanoseconds | None = None
     """After the start of the nearest occurrence; none when there is none near."""

@@ -5,8 +5,17 @@ from collections.abc import Sequence
 
 from monitor.doctor.contents import ANSWER, is_sip, ports_of
 from monitor.doctor.facts import Joining
-from monitor.model.calls import CallAnswered, CallOffered, DialInReached, KeyPressed, MeetingNamed, SignallingEvent
-from monitor.model.evidence import HOUR, MINUTE, Evidence, Nanoseconds
+from monitor.model.calls import (
+    CallAnswered,
+    CallEnded,
+    CallOffered,
+    CallRefused,
+    DialInReached,
+    KeyPressed,
+    MeetingNamed,
+    SignallingEvent,
+)
+from monitor.model.evidence import HOUR, MINUTE, SECOND, Nanoseconds
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.packets import Datagram, Frame, StreamData, destination_of, source_of, text_of
@@ -38,11 +47,15 @@ class Hearing:
         self.versions: Counter[int] = Counter()
         self.calls: dict[str, str] = {}
         """Call-ID → the target, as it was dialled."""
-        self.answered: set[str] = set()
+        self.answered: dict[str, Nanoseconds] = {}
+        """Call-ID → when it was last known to be busy with entering: its answer, or its last key."""
+        self.ended: dict[str, Nanoseconds] = {}
+        self.refused = 0
+        self.now: Nanoseconds = 0
         self.dial_ins: set[str] = set()
         self.keyed: set[str] = set()
         """Dial-ins in which keys were heard."""
-        self.reached: dict[tuple[str, MeetingRef], tuple[Nanoseconds, Evidence]] = {}
+        self.reached: dict[tuple[str, MeetingRef], Nanoseconds] = {}
         """Meetings, and when a call first reached them."""
         self.unvouched: Counter[str] = Counter()
         """Senders whose asserted identities do not count, for no policy trusts them."""
@@ -85,30 +98,45 @@ class Hearing:
                 if event.caller.asserted and event.caller.sent_from:
                     self.unvouched[event.caller.sent_from] += 1
             case CallAnswered() if len(self.answered) < MOST:
-                self.answered.add(event.call)
+                self.answered.setdefault(event.call, event.at)
+            case CallEnded() if len(self.ended) < MOST:
+                self.ended.setdefault(event.call, event.at)
+            case CallRefused():
+                self.refused += event.status != 0
             case DialInReached() if len(self.dial_ins) < MOST:
                 self.dial_ins.add(event.call)
             case MeetingNamed():
-                self._reach(event.call, event.meeting, event.at, event.evidence)
+                self._reach(event.call, event.meeting, event.at)
             case KeyPressed() if len(self.keyed) < MOST:
                 self.keyed.add(event.call)
+                if event.call in self.answered:
+                    self.answered[event.call] = event.at
                 if event.meeting is not None:
-                    self._reach(event.call, event.meeting, event.at, event.evidence)
+                    self._reach(event.call, event.meeting, event.at)
             case Oddity():
                 self.oddities[f"{event.protocol}: {event.reason}"] += 1
             case _:
                 pass
 
-    def _reach(self, call: str, meeting: MeetingRef, at: Nanoseconds, evidence: Evidence) -> None:
+    def _reach(self, call: str, meeting: MeetingRef, at: Nanoseconds) -> None:
         if len(self.reached) < MOST:
-            self.reached.setdefault((call, meeting), (at, evidence))
+            self.reached.setdefault((call, meeting), at)
 
     def joinings(self, expected: Expected) -> tuple[Joining, ...]:
         """Each meeting that was reached, as the calendars see it."""
-        return tuple(_joining(meeting, at, expected) for (_, meeting), (at, _) in self.reached.items())
+        least = expected.policy.rules.admission_seconds * SECOND
+        return tuple(
+            _joining(meeting, at, expected, admitted=self._lasted(call) >= least)
+            for (call, meeting), at in self.reached.items()
+        )
+
+    def _lasted(self, call: str) -> Nanoseconds:
+        """After its answer or its last key; -1 of a call that was not answered."""
+        begun = self.answered.get(call)
+        return -1 if begun is None else self.ended.get(call, self.now) - begun
 
 
-def _joining(meeting: MeetingRef, at: Nanoseconds, expected: Expected) -> Joining:
+def _joining(meeting: MeetingRef, at: Nanoseconds, expected: Expected, *, admitted: bool) -> Joining:
     rules = expected.policy.rules
     near = expected.calendar.around(meeting, at)
     early, late = rules.early_minutes * MINUTE, rules.late_minutes * MINUTE
@@ -117,6 +145,7 @@ def _joining(meeting: MeetingRef, at: Nanoseconds, expected: Expected) -> Joinin
         at=at,
         known=bool(expected.calendar.series_of(meeting)),
         expected=any(one.start - early <= at <= one.end + late for one in near),
+        admitted=admitted,
         occurrence=best.id if best else "",
         offset=at - best.start if best else None,
     )
@@ -133,6 +162,7 @@ class Ear(Signals):
         """What this frame says, told to `hearing`."""
         self.now = max(self.now, frame.at)
         hearing = self.hearing
+        hearing.now = self.now
         hearing.frames += 1
         for packet in self.wire.feed(frame):
             if isinstance(packet, Oddity):

@@ -126,7 +126,7 @@ def no_mirror(facts: Facts) -> Findings:
     if sample is None or not sample.frames or facts.hears() or not facts.promiscuous:
         return
     singles, group = sum(sample.receivers.values()), sample.group
-    if sample.sip or sample.ends or singles >= max(FEW_FRAMES, group / 4):
+    if sample.sip or sample.ends or singles > max(2, group / 4):
         return
     if group + sum(sample.housekeeping.values()) < sample.frames / 2 or sample.frames == sum(sample.stopped.values()):
         return

@@ -93,7 +93,7 @@ def expired(facts: Facts) -> Findings:
         )
     elif lists.following is not None and lists.following - lists.at < YEARS_APART:
         yield Finding(
-            gravity=DEGRADED,
+            gravity=HINT,
             cause="No meeting of the calendars takes place within a week.",
             proof=(f"The next begins {_day(lists.following, lists)}, and {_what(facts)} {_day(lists.at, lists)}.",),
             next_step="See whether these are the calendars that you mean.",

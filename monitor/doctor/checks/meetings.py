@@ -51,12 +51,16 @@ def no_match(facts: Facts) -> Findings:
     lists, joinings = facts.lists, facts.joinings
     if lists is None or not lists.meetings_given or lists.problems or not lists.names or not joinings:
         return
-    if any(joining.known for joining in joinings):
-        return
+    admitted = sum(joining.admitted for joining in joinings)
+    if any(joining.known for joining in joinings) or not admitted:
+        return  # whoever tries numbers and is not let in finds none of them in a calendar
     yield Finding(
-        gravity=BLIND if len(joinings) > 1 else HINT,
+        gravity=BLIND if admitted > 1 else HINT,
         cause="Meetings are reached, and none of them is in the calendars.",
-        proof=(f"{len(joinings):,} calls reached a meeting; the calendars name {lists.names:,} others.",),
+        proof=(
+            f"{len(joinings):,} calls reached a meeting, {admitted:,} were let in.",
+            f"The calendars name {lists.names:,} other meetings.",
+        ),
         next_step="Take the calendars of all who invite to this bridge; see whether invitations were made anew with"
         " other numbers.",
         lines=("joinwatch decode CAPTURE     (the numbers that were entered)",),

@@ -46,7 +46,7 @@ def no_key_events(facts: Facts) -> Findings:
 def no_keys(facts: Facts) -> Findings:
     """People dial in, and the media with their keys does not come here."""
     hearing = facts.hearing
-    if hearing is None or len(hearing.dial_ins & hearing.answered) < 2 or hearing.keyed or hearing.secure_media:
+    if hearing is None or len(hearing.dial_ins & hearing.answered.keys()) < 2 or hearing.keyed or hearing.secure_media:
         return
     if not hearing.key_events:
         return  # said by the check before
@@ -145,13 +145,19 @@ def nowhere(facts: Facts) -> Findings:
     hearing = facts.hearing
     if hearing is None or not hearing.calls or hearing.reached or hearing.dial_ins:
         return
-    enough = len(hearing.calls) >= (10 * FEW_CALLS if facts.live else FEW_CALLS)
+    strange = hearing.counts.get("unknown_bridges", 0)
+    on = facts.lists.on if facts.lists else 0
+    known = bool(facts.lists and (facts.lists.numbers or facts.lists.policy.site.bridges))
+    # Where ways in are known, nobody may have taken them: a trunk has other calls, and call centres ask for keys too.
+    enough = not known and (bool(strange) or (bool(on) and len(hearing.calls) >= FEW_CALLS))
     targets = Counter(shape_of(target, people=facts.show_people) for target in hearing.calls.values())
     yield Finding(
         gravity=BLIND if enough else HINT,
         cause="There are calls, and none leads to a meeting: neither their numbers nor their hosts are known.",
         proof=(
             f"{len(hearing.calls):,} calls, 0 to a platform.",
+            *([f"In {strange:,} of them a number as of a meeting was entered by keys."] if strange else []),
+            *([f"By the calendars, {on:,} meetings were on."] if on else []),
             "They go to " + ", ".join(f"{target} ({count:,})" for target, count in targets.most_common(SHOWN)) + ".",
             _numbers(facts),
         ),
@@ -164,12 +170,18 @@ def nowhere(facts: Facts) -> Findings:
 def unanswered(facts: Facts) -> Findings:
     """Calls are made, and none is ever accepted."""
     hearing = facts.hearing
-    if hearing is None or len(hearing.calls) < FEW_CALLS or hearing.answered or not hearing.responses:
+    if (
+        hearing is None
+        or len(hearing.calls) < FEW_CALLS
+        or hearing.answered
+        or hearing.refused
+        or not hearing.responses
+    ):
         return
     yield Finding(
         gravity=DEGRADED,
         cause="No call is ever answered here: nobody is known to have been let in.",
-        proof=(f"{len(hearing.calls):,} calls, {hearing.responses:,} answers of SIP, none of which accepts a call.",),
+        proof=(f"{len(hearing.calls):,} calls, {hearing.responses:,} answers of SIP, none of them final.",),
         next_step="See whether the answers take another way, or whether this is a scan.",
         lines=("joinwatch decode CAPTURE",),
     )

@@ -139,7 +139,7 @@ def lossy(facts: Facts) -> Findings:
     counts = facts.hearing.counts if facts.hearing else {}
     dropped = sum(report.dropped_by_system + report.dropped_by_interface for report in facts.reports)
     gaps, missed = counts.get("stream_gaps", 0), counts.get("packets_missed", 0)
-    fragments = counts.get("fragments_lost", 0) + counts.get("fragments_expired", 0)
+    fragments = counts.get("fragments_lost", 0)
     heard = max(1, counts.get("rtp_packets", 0) + counts.get("sip_messages", 0))
     proof = []
     if dropped:
@@ -197,9 +197,7 @@ def only_media(facts: Facts) -> Findings:
     yield Finding(
         gravity=BLIND,
         cause="Media comes, and the signalling that belongs to it does not.",
-        proof=(
-            f"{sample.contents[Content.RTP]:,} of {sample.frames:,} frames are RTP, of {sample.streams:,} streams; 0 SIP.",
-        ),
+        proof=(f"{sample.contents[Content.RTP]:,} of {sample.frames:,} frames are RTP in {sample.streams:,} streams.",),
         next_step="Mirror also where the border controller or exchange signals: often another interface or VLAN of it.",
         lines=("tshark -r CAPTURE -q -z rtp,streams",),
     )
