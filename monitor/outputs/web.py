@@ -13,20 +13,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from monitor.model.problems import ConfigError, Problem
 from monitor.outputs.web_client import Answer, Busy, Client, Gone, Phase, Refused, Request, plainly
 from monitor.outputs.web_config import WebConfig, load_web_config
+from monitor.outputs.web_places import bound, home_of
 from monitor.outputs.web_tls import Unusable, context_of
 from monitor.outputs.web_users import Users
 
 MAX_CLIENTS = 64
 MAX_AT_HOME = 16
 """Connections of one address, or of one IPv6 network of a household."""
-BACKLOG = 128
 THINK_SECONDS = 60.0
 """For an answer that others must give."""
 LOOK_SECONDS = 1.0
@@ -394,35 +393,3 @@ def _stamp(path: Path) -> object:
     except OSError as error:
         return error.errno
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def bound(host: str, port: int, named: str) -> socket.socket:
-    """A socket that listens there; a `ConfigError` when none can."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-        except OSError:
-            listener.close()
-            raise
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "no such host"
-        found = f"{host}:{port} cannot be listened on: {why}"
-        raise ConfigError(
-            [Problem(file=named, line=0, found=found, expected="an address of this machine and a free port")]
-        ) from None
-    return listener
-
-
-def home_of(address: str) -> bytes:
-    """Whom a connection counts against: an IPv4 address, or the /64 that an IPv6 host has to itself."""
-    parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-    return parsed.packed[:8]

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from monitor.model.problems import ConfigError
 from monitor.outputs import web as web_module
 from monitor.outputs import web_client
-from monitor.outputs.web import MAX_AT_HOME, MAX_CLIENTS, Later, Web, home_of
+from monitor.outputs.web import MAX_AT_HOME, MAX_CLIENTS, Later, Web
 from monitor.outputs.web_client import Answer, plainly, takes_gzip
+from monitor.outputs.web_places import home_of
 from tests.outputs.web_stage import LONG, ROUTES, get, one, opened, said, status, until
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
