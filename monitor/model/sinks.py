@@ -66,7 +66,7 @@ class SyslogSink(SinkSettings, frozen=True, kw_only=True, tag="syslog", tag_fiel
     sd_id: str = "joinwatch@32473"
     """Of the structured data: `name@NUMBER`, the number an enterprise's of IANA; 32473 is that of examples."""
     max_bytes: int = 8192
-    """Of one message; 480 to 65536. Longer ones lose their reasons first."""
+    """Of one message; 2048 to 65536. Longer ones lose their reasons first."""
 
 
 Sink: TypeAlias = AlertmanagerSink | WebhookSink | SyslogSink

@@ -19,7 +19,7 @@ BOUNDS = {
     "timeout_seconds": (1, 60),
     "resend_seconds": (10, 600),
     "facility": (0, 23),
-    "max_bytes": (480, 65536),
+    "max_bytes": (2048, 65536),
 }
 
 Tell = Callable[[Key, str, str], None]

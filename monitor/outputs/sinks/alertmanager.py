@@ -72,7 +72,7 @@ class Alertmanager:
         self._active: OrderedDict[str, Firing] = OrderedDict(before.active)
         self._present: OrderedDict[str, str] = OrderedDict(before.present)
         """Who is in which meeting, by the participant's id."""
-        self._again = 0.0
+        self._again = 0.0 if self._active else clock() + settings.resend_seconds
         """What was active before this life is told at once."""
 
     def wants(self, said: Object) -> bool:

@@ -21,7 +21,7 @@ import msgspec
 
 from monitor.model.sinks import SyslogSink
 from monitor.outputs.mappings import Object, message_of, platform_of, reasons_of
-from monitor.outputs.safe import shown
+from monitor.outputs.safe import cut, shown
 from monitor.outputs.sinks import Unreachable, is_wanted
 from monitor.outputs.sinks.people import withheld
 from monitor.outputs.sinks.poster import left, trouble
@@ -81,9 +81,14 @@ class Syslog:
         line = said if self._settings.people else withheld(said)
         head = self._head(line, id_of_line(said))
         room = self._settings.max_bytes - len(head) - 1
-        bodies = (self._body(line, reasons) for reasons in (64, 8, 0))
-        body = next((body for body in bodies if len(body) <= room), None)
-        return head + b" " + (_cut(self._body(line, 0), room) if body is None else body)
+        # What is too long loses its reasons first, then the ends of its texts.
+        ways = ((line, 64), (line, 8), (line, 0), (_shortened(line, 100), 0), (_shortened(line, 24), 0))
+        bodies = [b""]
+        for shorter, reasons in ways:
+            bodies.append(self._body(shorter, reasons))
+            if len(bodies[-1]) <= room:
+                break
+        return head + b" " + _cut(bodies[-1], room)
 
     def due(self) -> float:
         """Nothing is told again."""
@@ -264,6 +269,13 @@ def _ascii(document: Object) -> str:
     return json.dumps(msgspec.to_builtins(document), ensure_ascii=True, separators=(",", ":")).replace(
         "\x7f", "\\u007f"
     )
+
+
+def _shortened(line: Object, limit: int) -> Object:
+    """The line with every text in it cut."""
+    texts = {key: cut(value, limit) for key, value in line.items() if isinstance(value, str)}
+    meeting = line.get("meeting") or {}
+    return line | texts | ({"meeting": meeting | {"key": cut(str(meeting.get("key", "")), limit)}} if meeting else {})
 
 
 def _cut(body: bytes, room: int) -> bytes:
