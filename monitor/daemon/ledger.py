@@ -6,10 +6,10 @@ is such a number and an offset. Whoever follows it (a sink, a shipper of logs) k
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,9 @@ SUFFIX = ".jsonl"
 MAX_WAITING = 100_000
 """Lines held while the disk is full; then nothing more is taken from decoders."""
 MAX_LINE = 1024 * 1024
+ERASED = "erased"
+"""The type of a line whose time is over, or whose subject was forgotten: nothing else is in it."""
+_ERASED_LINE = b'{"type":"erased"'
 
 
 class Place(NamedTuple):
@@ -48,7 +51,6 @@ class Ledger:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._waiting: deque[bytes] = deque()
-        self._encoder = msgspec.json.Encoder()
         self.trouble = ""
         """Why lines wait: the disk is full; empty when none does."""
         self._segment = max(segments_in(folder), default=1)
@@ -64,12 +66,14 @@ class Ledger:
         """So much waits that nothing more should come."""
         return len(self._waiting) >= MAX_WAITING
 
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self._folder
+
     def write(self, said: dict[str, Any]) -> None:
         """Add one line, written with the next `flush`."""
-        line = self._encoder.encode(said) + b"\n"
-        if not line.isascii() or b"\x7f" in line:
-            line = escaped_json(line[:-1].decode()).encode() + b"\n"
-        self._waiting.append(line)
+        self._waiting.append(line_of(said))
 
     def flush(self, *, durable: bool = False) -> bool:
         """Write what waits, whole lines or nothing; whether everything is on disk. `durable` survives a power cut."""
@@ -89,11 +93,21 @@ class Ledger:
             self._end += len(batch)
             self._waiting.clear()
             if self._end >= self._segment_bytes:
-                os.close(self._file)
-                self._segment += 1
-                self._file = self._opened()
+                self.turn()
         self.trouble = ""
         return True
+
+    def turn(self) -> None:
+        """Go on in a new file, so that the one before will not change by itself any more. Raises `OSError`."""
+        if self._end:
+            before, self._segment = self._file, self._segment + 1
+            self._file = self._opened()
+            os.close(before)
+
+    @property
+    def closed(self) -> list[int]:
+        """The files that are not written any more."""
+        return [segment for segment in segments_in(self._folder) if segment < self._segment]
 
     def since(self, place: Place) -> Iterator[dict[str, Any]]:
         """Every line behind this place."""
@@ -135,4 +149,89 @@ def lines_since(folder: Path, place: Place) -> Iterator[tuple[Place, dict[str, A
                     break
                 at += len(line)
                 with suppress(msgspec.MsgspecError):
-                    yield Place(segment, at), decoder.decode(line)
+                    said = decoder.decode(line)
+                    if said.get("type") != ERASED:
+                        yield Place(segment, at), said
+
+
+def line_of(said: dict[str, Any]) -> bytes:
+    """A line of the journal, its end included."""
+    line = msgspec.json.encode(said)
+    if not line.isascii() or b"\x7f" in line:
+        line = escaped_json(line.decode()).encode()
+    return line + b"\n"
+
+
+Change: TypeAlias = Callable[[bytes], dict[str, Any] | None]
+"""A line → what shall stand there instead; none when it may stay."""
+
+
+def erased(length: int) -> dict[str, Any]:
+    """What stands in the place of a line that is gone."""
+    return {"type": ERASED} if length > len(line_of({"type": ERASED})) else {}
+
+
+def rewrite(file: Path, change: Change, *, in_place: bool = False) -> int:
+    """Change lines of a file that nobody writes any more, each in its place and at its length; how many were changed.
+
+    Every place in the file stays what it was, so that whoever follows the journal needs not be told. The file is
+    replaced as a whole; once nothing is left in it, it goes. Raises `OSError`, and nothing has changed.
+    `in_place` writes over the lines themselves, in a file that somebody may be adding to.
+    """
+    if in_place:
+        return _overwrite(file, change)
+    changed, left = 0, 0
+    draft = file.with_suffix(".draft")
+    try:
+        with file.open("rb") as old, draft.open("wb") as new:
+            os.fchmod(new.fileno(), 0o600)
+            owner = os.fstat(old.fileno())
+            if os.geteuid() == 0:
+                os.fchown(new.fileno(), owner.st_uid, owner.st_gid)
+            for line in old:
+                instead = change(line)
+                if instead is not None:
+                    changed += 1
+                    line = _in_place(instead, len(line))
+                left += not (line.startswith(_ERASED_LINE) or line.isspace())
+                new.write(line)
+            new.flush()
+            os.fsync(new.fileno())
+        if not left:
+            file.unlink()
+        elif changed:
+            draft.replace(file)
+        _force(file.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+    return changed
+
+
+def _overwrite(file: Path, change: Change) -> int:
+    changed = at = 0
+    with file.open("rb+", buffering=0) as both:
+        for line in both.read().splitlines(keepends=True):
+            instead = change(line) if line.endswith(b"\n") else None
+            if instead is not None:
+                changed += 1
+                os.pwrite(both.fileno(), _in_place(instead, len(line)), at)
+            at += len(line)
+        if changed:
+            os.fdatasync(both.fileno())
+    return changed
+
+
+def _in_place(said: dict[str, Any], length: int) -> bytes:
+    """The line at that length: JSON may end in blanks. What does not fit is erased."""
+    line = line_of(said)[:-1] if said else b""
+    if len(line) >= length:
+        line = line_of(erased(length))[:-1] if erased(length) else b""
+    return line + b" " * (length - 1 - len(line)) + b"\n"
+
+
+def _force(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -6,7 +6,7 @@ secrets: `platforms` has taken those out.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Self
 
 import msgspec
 
-from monitor.model.calls import SignallingEvent
+from monitor.model.calls import RosterSeen, SignallingEvent
 from monitor.model.evidence import HOUR, MINUTE, Nanoseconds
+from monitor.model.readings import call_of
 from monitor.model.resumed import CallSaved, KeypadSaved
 
 VERSION = 1
@@ -40,9 +41,10 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STR
 class Memory:
     """The state file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kept: Nanoseconds = KEPT) -> None:
         """Opens it, or begins it anew where it is none: the broken one is put aside, never thrown away."""
         self.path = path
+        self._kept = kept
         self.begun_anew = ""
         """Why the file that was there could not be used; empty when it could, or there was none."""
         try:
@@ -65,6 +67,7 @@ class Memory:
         base = sqlite3.connect(self.path, isolation_level=None)
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("PRAGMA secure_delete = ON")  # What is forgotten shall not stand in the file's free pages.
         base.executescript(_SCHEMA)
         found = base.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
         if found is not None and int(found[0]) > VERSION:
@@ -159,6 +162,10 @@ class Memory:
         found = self._base.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return str(found[0]) if found else ""
 
+    def note(self, name: str, value: str) -> None:
+        """Write something down by its name. Raises `sqlite3.Error`."""
+        self._base.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
     def prune(self, now: Nanoseconds, open_calls: Iterable[str]) -> None:
         """Forget what is old, except of calls that go on; called often, does it now and then."""
         if abs(now - self._pruned) < PRUNED:
@@ -168,16 +175,61 @@ class Memory:
         with self._together() as base:
             base.execute("DELETE FROM going_on")
             base.executemany("INSERT OR IGNORE INTO going_on VALUES (?)", ((call,) for call in open_calls))
-            base.execute("DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - KEPT,))
-            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * KEPT,))
+            base.execute(
+                "DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - self._kept,)
+            )
+            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * max(KEPT, self._kept),))
             for table in ("call", "keypad"):
-                base.execute(f"DELETE FROM {table} WHERE at < ?", (now - KEPT,))  # noqa: S608 - our own two names
+                base.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._kept,))  # noqa: S608 - our own two names
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()
             if held > MAX_EVENTS:
                 self.counts["memory_evicted"] += held - MAX_EVENTS
                 oldest = "SELECT number FROM event ORDER BY number LIMIT ?"
                 base.execute(f"DELETE FROM event WHERE number IN ({oldest})", (held - MAX_EVENTS,))  # noqa: S608
         self.held = min(held, MAX_EVENTS)
+
+    def forget(self, mentions: Callable[[object], bool]) -> dict[str, int]:
+        """Forget every call that mentions somebody, and their line in rosters; how much of each. `sqlite3.Error`.
+
+        A call goes as a whole: half of it would be judged as something that never was.
+        """
+        calls = {event.call for _, event in self._numbered() if not isinstance(event, RosterSeen) and mentions(event)}
+        for table, kind in (("call", CallSaved), ("keypad", KeypadSaved)):
+            decoder = msgspec.msgpack.Decoder(kind)
+            rows = self._base.execute(f"SELECT name, body FROM {table}").fetchall()  # noqa: S608 - our own two names
+            calls.update(name for name, body in rows if mentions(decoder.decode(body)))
+        calls = {call_of(call) for call in calls}
+        gone = [(number,) for number, event in self._numbered() if call_of(event.call) in calls]
+        said = [(key,) for (key,) in self._base.execute("SELECT key FROM said") if mentions(key)]
+        rosters = []
+        for number, event in self._numbered():
+            if isinstance(event, RosterSeen) and call_of(event.call) not in calls and mentions(event):
+                others = tuple(user for user in event.users if not mentions(user))
+                left = msgspec.structs.replace(event, users=others)
+                if mentions(left):
+                    left = msgspec.structs.replace(left, subject="", title="", names=(), users=others)
+                body = self._encoder.encode(left)
+                rosters.append((body, blake2b(body, digest_size=16).digest(), number))
+        with self._together() as base:
+            base.executemany("DELETE FROM event WHERE number = ?", gone)
+            base.executemany("DELETE FROM said WHERE key = ?", said)
+            base.executemany("UPDATE OR REPLACE event SET body = ?, name = ? WHERE number = ?", rosters)
+            for table in ("call", "keypad"):
+                names = [row for row in base.execute(f"SELECT name FROM {table}") if call_of(row[0]) in calls]  # noqa: S608
+                base.executemany(f"DELETE FROM {table} WHERE name = ?", names)  # noqa: S608 - our own two names
+        self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
+        return {"calls": len(calls), "events": len(gone), "rosters": len(rosters), "sayings": len(said)}
+
+    def forget_before(self, at: Nanoseconds) -> dict[str, int]:
+        """Forget every event that is older; how many. Raises `sqlite3.Error`."""
+        with self._together() as base:
+            gone = base.execute("DELETE FROM event WHERE at < ?", (at,)).rowcount
+            for table in ("call", "keypad"):
+                base.execute(f"DELETE FROM {table} WHERE at < ?", (at,))  # noqa: S608 - our own two names
+        self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
+        return {"events": gone}
 
     def close(self) -> None:
         """Everything is in one file then."""

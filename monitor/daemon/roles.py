@@ -151,6 +151,7 @@ def _until_told() -> Callable[[], bool]:
 def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
     from monitor.daemon.endpoints import WebCounts, routes_of
+    from monitor.daemon.privacy import audit_of, digest_of, hiding
     from monitor.daemon.serve import Serve
     from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
@@ -193,7 +194,17 @@ def serve(config: Path) -> int:
     with listening as web:
         metrics.registry.register(WebCounts(lambda: web.counts))
         metrics.registry.register(SinkVitals(Path(settings.state), settings.sinks, Path(settings.state) / "journal"))
-        served = Serve(str(Path(settings.runtime) / EVENTS_SOCKET), Path(settings.state), load, metrics, vitals)
+        served = Serve(
+            str(Path(settings.runtime) / EVENTS_SOCKET),
+            Path(settings.state),
+            load,
+            metrics,
+            vitals,
+            keeping=settings.retention,
+            audit=audit_of(settings),
+            digest=lambda: digest_of(settings, config),
+            hide=hiding(settings),
+        )
         notify.ready()
         while not ended():
             served.step()

@@ -13,24 +13,33 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from secrets import token_bytes
+from typing import Any
 
 from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
+from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
+from monitor.daemon.retention import Retention
 from monitor.daemon.vitals import START_SECONDS, Vitals
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import HOUR
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.problems import ConfigError, Problem
+from monitor.model.settings import RetentionSettings
 from monitor.model.summary import Summary
+from monitor.model.suppressions import Suppressions, mark_of
+from monitor.outputs.audit import Audit
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.records import KINDS, moment_of, object_of
 from monitor.pipeline import Expected, Record
 
 STEP_SECONDS = 0.05
+LOCK_SECONDS = 30.0
+"""An earlier life may still be ending, or `joinwatch forget` be at work."""
 MAX_DECODERS = 64
 
 
@@ -44,18 +53,39 @@ class Serve:
         load: Callable[[], Expected],
         metrics: Metrics,
         vitals: Vitals | None = None,
+        *,
+        keeping: RetentionSettings | None = None,
+        audit: Audit | None = None,
+        digest: Callable[[], str] = lambda: "",
+        hide: Callable[[Record], Record] | None = None,
+        suppressions: Callable[[], Suppressions] = Suppressions,
     ) -> None:
-        """`load` reads the lists; raises `ConfigError`."""
-        self._load = load
+        """`load` reads the lists; raises `ConfigError`, as where another has this state folder.
+
+        `hide` gives each record the pseudonyms under which it is told; `digest` is how the audit log names the lists.
+        """
+        self._audit, self._digest = audit, digest
+        settings = keeping or RetentionSettings()
+        try:
+            self._lock = Lock(state, patience=LOCK_SECONDS)
+        except BlockingIOError as error:
+            expected = "a state folder for each daemon"
+            raise ConfigError(
+                [Problem(file=str(state), line=0, found=str(error.strerror), expected=expected)]
+            ) from None
+        self._hide = hide
+        self._load, self._load_suppressions = load, suppressions
         self.metrics = metrics
         self.vitals = vitals or Vitals()
         self._wishes: deque[Future[Sequence[Problem]]] = deque()
-        self.memory = Memory(state / "memory.db")
+        self.memory = Memory(state / "memory.db", settings.memory_hours * HOUR)
         self.ledger = Ledger(state / "journal")
+        self.retention = Retention(state, self.ledger, self.memory, settings, audit)
         self.sayings = Sayings(self.memory.said())
         for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
             self.sayings.is_new(said, time.time_ns())
         self.expected = load()
+        self.suppressions = suppressions()
         self._key = token_bytes(32)
         self._lists = self._lists_of(self.expected)
         self._listener = listening(socket_path)
@@ -72,6 +102,7 @@ class Serve:
         self.correlator = Correlator(self.expected)
         self._rebuild()
         self.vitals.started()
+        self._note_down("start")
 
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -83,6 +114,7 @@ class Serve:
                 self._welcome()
         self._grant()
         self._write_down()
+        self._keep()
         self._pulse()
 
     def wish_reload(self) -> "Future[Sequence[Problem]]":
@@ -98,14 +130,16 @@ class Serve:
             self.reload()
         except ConfigError as error:
             self.metrics.reload_succeeded = False
+            self._note_down("reload", f"refused: {len(error.problems)} mistakes")
             return error.problems
+        self._note_down("reload", "taken")
         self.metrics.reload_succeeded = True
         self.vitals.reloaded = time.time()
         return ()
 
     def reload(self) -> None:
         """Take the lists as they are on disk now; what they change is said. `ConfigError`, and nothing has changed."""
-        self.expected = self._load()
+        self.expected, self.suppressions = self._load(), self._load_suppressions()
         self._lists = self._lists_of(self.expected)
         self._rebuild()
         for decoder in self._decoders:
@@ -123,9 +157,11 @@ class Serve:
     def close(self) -> None:
         """The last words."""
         self._write_down()
+        self._note_down("stop")
         self.ledger.close()
         self.memory.close()
         self._listener.close()
+        self._lock.close()
 
     def _grant(self) -> None:
         """Who has wished for a reload gets one: all who wait, the same."""
@@ -134,6 +170,20 @@ class Serve:
             problems = self.try_reload()
             for wish in wishes:
                 wish.set_result(problems)
+
+    def _note_down(self, action: str, result: str = "done") -> None:
+        """What this daemon did, under which lists, into the audit log; on a full disk it goes on without."""
+        if self._audit is not None:
+            try:
+                self._audit.add(action, f"lists {self._digest()}", result=result)
+            except OSError as error:
+                self.trouble = f"audit: {error.strerror}"
+
+    def _keep(self) -> None:
+        """Nothing longer than it may be kept; what memory was asked to forget was never there."""
+        if self.retention.step(self.correlator.now or time.time_ns()):
+            self.sayings = Sayings(self.memory.said())
+            self._rebuild()
 
     def _pulse(self) -> None:
         """How this is, for whoever asks."""
@@ -220,14 +270,26 @@ class Serve:
 
     def _tell(self, record: Record) -> None:
         """The record to everybody, unless it was said before: then only to who must know how things are."""
+        quiet = self._suppressed(record) if isinstance(record, Alert) else None
+        if self._hide is not None:
+            record = self._hide(record)
         said = object_of(record, self.correlator.now) if isinstance(record, KINDS["replay"]) else None
         if said is None or self.sayings.is_new(said, moment_of(record)):
             if said is not None:
-                self.ledger.write(said)
+                self.ledger.write(said if quiet is None else said | {"suppressed": quiet})
                 self._urgent = self._urgent or isinstance(record, Alert)
-            self.metrics.write(record)
-        else:
+            if quiet is None or not isinstance(record, Alert):
+                self.metrics.write(record)
+            else:
+                self.metrics.suppress(record)
+        elif quiet is None:
             self.metrics.restore(record)
+
+    def _suppressed(self, alert: Alert) -> dict[str, Any] | None:
+        """What the journal says of who keeps this alert quiet, and why; none when it is told."""
+        said = object_of(alert, self.correlator.now) if self.suppressions.entries else None
+        by = self.suppressions.of(said) if said is not None else None
+        return None if by is None else mark_of(by)
 
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
@@ -237,6 +299,7 @@ class Serve:
         if not self.ledger.flush(durable=self._urgent):
             self.trouble = f"journal: {self.ledger.trouble}"
             return
+        self.trouble = self.retention.trouble
         self._urgent = False
         rows = self.sayings.unwritten()
         try:

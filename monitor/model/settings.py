@@ -1,8 +1,12 @@
 """What the daemon's configuration file may say, and its defaults. Paths in it are seen from the file's own folder."""
 
+from typing import Annotated
+
 import msgspec
 
 from monitor.model.sinks import Sink
+
+AtLeastZero = msgspec.Meta(ge=0, le=36_525)
 
 
 class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +39,40 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """All files together, from 128; beyond it they go even unread by a sink, which is counted and told. 0: no end."""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many days each kind of record is kept, counted from the time in it; 0 keeps it for ever.
+
+    Looked after once an hour. What is over its time is overwritten in its place, and a file goes when all of it is.
+    """
+
+    alerts: Annotated[int, AtLeastZero] = 365
+    """Long enough for an incident that is found late, and its report."""
+    joins: Annotated[int, AtLeastZero] = 90
+    """Who was in which meeting, and left."""
+    attempts: Annotated[int, AtLeastZero] = 30
+    """Who tried, and was not admitted."""
+    calls: Annotated[int, AtLeastZero] = 30
+    rosters: Annotated[int, AtLeastZero] = 30
+    oddities: Annotated[int, AtLeastZero] = 14
+    """They name nobody, and a flood of them is large."""
+    others: Annotated[int, AtLeastZero] = 90
+    """Summaries, coverage, and whatever else is told."""
+    audit: Annotated[int, AtLeastZero] = 1095
+    """Who looked and who erased: longer than what they looked at."""
+    memory_hours: Annotated[int, msgspec.Meta(ge=1, le=24 * 31)] = 26
+    """Signalling events, in order to judge anew. With less than 26, rules that look back a day see less."""
+
+
+class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The log of who looked at personal data, gave it out or erased it."""
+
+    enabled: bool = True
+    reasons: bool = False
+    """Whether `explain`, `forget` and `purge` demand `--reason TEXT`."""
+    key: str | None = None
+    """A file of 32 random bytes or more that signs each entry; only its owner may read it."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of it, as the TOML file has it."""
 
@@ -49,9 +87,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whose name root's processes take when everything is open."""
     suppressions: str | None = None
     """Which alerts are not told for a while, who has decided so, and why: TOML."""
+    pseudonyms: str | None = None
+    """A file with a key of 32 random bytes or more: everybody is called by a keyed digest in all that is told."""
     capture: CaptureSettings = CaptureSettings()
     serve: ServeSettings = ServeSettings()
     journal: JournalSettings = JournalSettings()
+    retention: RetentionSettings = RetentionSettings()
+    audit: AuditSettings = AuditSettings()
     sinks: dict[str, Sink] = {}
     """To whom alerts are delivered, by names of your choice; each is a process of its own, and none is the default."""
 

@@ -175,7 +175,7 @@ def _alert_in(line: bytes, pseudonyms: "Pseudonyms | None") -> AlertLine | None:
 
 def files_of(journal: Path) -> list[Path]:
     """The files of a journal: one of a replay, the numbered ones in the folder of a daemon."""
-    return sorted(journal.glob("*.jsonl")) if journal.is_dir() else [journal]
+    return (sorted(journal.glob("*.jsonl")) if journal.is_dir() else []) or [journal]
 
 
 def _alerts(journal: Path, pseudonyms: "Pseudonyms | None" = None) -> dict[str, AlertLine]:

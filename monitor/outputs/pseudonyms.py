@@ -10,7 +10,7 @@ import re
 import stat
 from base64 import b32encode
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hmac import digest
@@ -156,7 +156,7 @@ class Pseudonyms:
         sentences = self._sentences(str(subject), known, said.get("type") == "alert")
         return cast(dict[str, Any], self._walked(said, "", sentences))
 
-    def _sentences(self, subject: str, known: dict[str, str], asked: bool) -> "_Sentences":
+    def _sentences(self, subject: str, known: dict[str, str], asked: bool) -> "Sentences":
         """How people are hidden in sentences of this record; what is known of them is learned, or remembered."""
         if asked:
             known = {**self._learned.get(subject, {}), **known}
@@ -165,9 +165,9 @@ class Pseudonyms:
             self._learned.move_to_end(subject)
             if len(self._learned) > MAX_LEARNED:
                 self._learned.popitem(last=False)
-        return _Sentences(known, self._markings, self)
+        return Sentences({**known, **{marking: marking for marking in self._markings}}, self.of, self.key_of)
 
-    def _walked(self, value: Any, field: str, sentences: "_Sentences") -> Any:
+    def _walked(self, value: Any, field: str, sentences: "Sentences") -> Any:
         if type(value) is str:
             return self._text(value, field, sentences)
         if isinstance(value, (tuple, list)):
@@ -188,7 +188,7 @@ class Pseudonyms:
             }
         return value
 
-    def _occurrence(self, occurrence: Occurrence, sentences: "_Sentences") -> Occurrence:
+    def _occurrence(self, occurrence: Occurrence, sentences: "Sentences") -> Occurrence:
         """Found again, for each join of a large meeting comes with its whole list."""
         kept = self._occurrences.get(id(occurrence))
         if kept is None or kept[0] is not occurrence:
@@ -200,7 +200,7 @@ class Pseudonyms:
                 self._occurrences.popitem(last=False)
         return kept[1]
 
-    def _text(self, text: str, field: str, sentences: "_Sentences") -> str:
+    def _text(self, text: str, field: str, sentences: "Sentences") -> str:
         match field:
             case "fact":
                 return sentences.hidden(text)
@@ -248,12 +248,13 @@ class Pseudonyms:
         return "name", " ".join(text.casefold().split())
 
 
-class _Sentences:
+class Sentences:
     """The people of one record, as they may stand in its sentences."""
 
-    def __init__(self, known: dict[str, str], markings: Sequence[str], pseudonyms: Pseudonyms) -> None:
-        self._known = {**known, **{marking: marking for marking in markings}}
-        self._pseudonyms = pseudonyms
+    def __init__(self, known: dict[str, str], of: Callable[[str], str], key_of: Callable[[str], str]) -> None:
+        """What is known, and what to say for it; `of` and `key_of` give it for whoever else is found."""
+        self._known = known
+        self._of, self._key_of = of, key_of
         self._pattern: re.Pattern[str] | None = None
 
     def hidden(self, text: str) -> str:
@@ -276,12 +277,12 @@ class _Sentences:
             return found
         if found[0] == "“":
             inner = found[1:-1]
-            return f"“{self._known.get(inner) or self._pseudonyms.of(inner)}”"
+            return f"“{self._known.get(inner) or self._of(inner)}”"
         if found.partition(":")[0] in list(Kind):
-            return self._pseudonyms.key_of(found)
+            return self._key_of(found)
         if ":" in found and not _SCHEME.fullmatch(found) and not _address(found):
             return found
-        return self._pseudonyms.of(found.rstrip(".")) + ("." if found.endswith(".") else "")
+        return self._of(found.rstrip(".")) + ("." if found.endswith(".") else "")
 
 
 class Veiled:
