@@ -51,6 +51,10 @@ class KeypadSaved(msgspec.Struct, frozen=True, kw_only=True):
     meeting: MeetingRef | None = None
     slots: tuple[Slot, ...] = ()
     frayed: bool = False
-    """Keys may be missing, as they will be when a group was not ended."""
+    """Keys may be missing."""
+    number: str = ""
+    """Of a meeting's number as much as was entered; once a meeting is named, nothing of what is entered is kept."""
+    typing: bool = False
+    """A group behind the number was begun: what was entered of it is lost."""
     by_length: bool = False
     """The number was complete without `#`, which may still come."""

@@ -28,8 +28,8 @@ Knows = Callable[[MeetingRef], bool]
 class Keypad:
     """One caller at the voice of one platform's bridge."""
 
-    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "attempt", "frayed", "lost",
-                 "meeting", "platform", "site", "slots")  # fmt: skip
+    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "_torn", "attempt", "frayed",
+                 "lost", "meeting", "platform", "site", "slots")  # fmt: skip
 
     def __init__(self, platform: Platform, site: str, knows: Knows, pin_check: PinCheck) -> None:
         self.platform = platform
@@ -46,6 +46,7 @@ class Keypad:
         self._group = ""
         self._length = 0
         self._number = ""
+        self._torn = False  # the beginning of the group was seen by another life of this program, which kept none of it
         self._by_length = False  # the number was complete before any `#`; a `#` may still follow it
 
     def __repr__(self) -> str:
@@ -65,7 +66,7 @@ class Keypad:
                 self._complete_by_length()
 
     def saved(self, call: str, at: Nanoseconds) -> KeypadSaved:
-        """What another decoder must know to go on. No digits: of a group that was not ended the beginning is lost."""
+        """What another decoder must know to go on. Only a meeting's number may be unfinished in it, never a PIN."""
         return KeypadSaved(
             call=call,
             at=at,
@@ -74,13 +75,17 @@ class Keypad:
             attempt=self.attempt,
             meeting=self.meeting,
             slots=self.slots,
-            frayed=self.frayed or self._length > 0,
+            frayed=self.frayed,
+            number="" if self.meeting is not None else self._group,
+            typing=self._torn or (self.meeting is not None and self._length > 0),
             by_length=self._by_length,
         )
 
     def resume(self, saved: KeypadSaved) -> None:
         """Go on from there."""
         self.attempt, self.meeting, self.slots, self.frayed = saved.attempt, saved.meeting, saved.slots, saved.frayed
+        self._torn = saved.typing
+        self._group, self._length = saved.number, len(saved.number)
         if saved.by_length and saved.meeting is not None:
             self._by_length, self._number = True, saved.meeting.value
 
@@ -92,6 +97,10 @@ class Keypad:
             self._number, self._group, self._length, self._by_length = ref.value, "", 0, True
 
     def _end(self, group: str, length: int) -> None:
+        if self._torn:  # whatever it was, it was not empty
+            self._torn = self._by_length = False
+            self._add(Slot(state=SlotState.FILLED, length=length))
+            return
         if self._by_length:
             self._by_length = False
             if not group:

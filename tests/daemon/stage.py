@@ -174,7 +174,7 @@ class Daemon:
         self.log = folder / "log"
         self.command = [sys.executable, "-m", "monitor", "watch", "--config", str(self.config)]
         self._process: subprocess.Popen[bytes] | None = None
-        capture = {"interfaces": list(interfaces), "ring_mebibytes": 8} | more.pop("capture", {})
+        capture = {"interfaces": list(interfaces), "ring_mebibytes": 32} | more.pop("capture", {})
         serve = {"listen": f"127.0.0.1:{self.port}"} | more.pop("serve", {})
         places = {"state": str(folder / "state"), "runtime": str(folder / "run")}
         document = {**(lists_of_now(folder / "lists") if lists is None else lists), **places}

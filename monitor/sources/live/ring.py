@@ -39,7 +39,9 @@ FRAME_ALIGNMENT = 16
 RETIRE_MILLISECONDS = 20
 """A block that is not full goes to the reader after so long: an upper bound of the delay, far below the goal's 100."""
 MAX_SNAPLEN = 256 * 1024
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 128 * 1024
+"""Large enough for any frame, and small, for a block goes out of use with the first packet in it after `RETIRE`: a ring
+of 512 blocks holds a trickle for ten seconds, in which a decoder that died is replaced."""
 RING_BYTES = 64 * 1024 * 1024
 DOT1Q = 0x8100
 
