@@ -183,7 +183,13 @@ class Decode:
                     busy = self._read(place, ring) or busy
             self._say()
             self._beat(idle=not busy)
-            self._listen_to([descriptor for descriptor, _ in self._poll.poll(0 if busy else POLL_MILLISECONDS)])
+            told = self._poll.poll(0 if busy else POLL_MILLISECONDS)
+            for descriptor, event in told:
+                if event & select.POLLERR:  # an interface went away: asked for, the error is told no more
+                    for ring in self._rings:
+                        if ring.fileno() == descriptor:
+                            ring.trouble()
+            self._listen_to([descriptor for descriptor, _ in told])
             self._serve.flush()
 
     def _mind_the_clock(self) -> None:
