@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "check calendars, directories and policies before they are used",
     "doctor": "why nothing is seen: cause, proof and next step",
     "explain": "why an alert fired, back to the frames",
+    "suppressions": "which alerts are kept quiet, by whom, why and until when",
     "rules": "the rules and what each means",
     "platforms": "the platforms and what is read of each",
     "demo": "replay the bundled incident",
@@ -232,6 +233,13 @@ def _doctor_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _suppressions_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="TOML file: owner, reason and last day of each suppression")
+    command.add_argument(
+        "--test", metavar="JOURNAL", help="explain which alerts of a journal (file or folder) it keeps quiet, and why"
+    )
+
+
 def _demo_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--json", metavar="FILE", help="write JSON lines to FILE; - for standard output, and only there"
@@ -253,6 +261,7 @@ _OPTIONS = {
     "check": _check_options,
     "doctor": _doctor_options,
     "explain": _explain_options,
+    "suppressions": _suppressions_options,
     "rules": lambda _: None,
     "platforms": lambda _: None,
     "demo": _demo_options,

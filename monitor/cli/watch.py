@@ -17,6 +17,7 @@ TRIES, PAUSE = 20, 0.1
 def run(options: argparse.Namespace) -> int:
     """Read the configuration, open the interfaces, and keep everybody alive."""
     from monitor.daemon.privileges import Unprivileged
+    from monitor.daemon.quiet import check_outwards
     from monitor.daemon.roles import alone, capture_and_tree, web_of
     from monitor.pipeline import load_expected
     from monitor.sources.settings import load_settings
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
             [Path(path) for path in settings.directory],
             Path(settings.policy) if settings.policy else None,
         )
+        check_outwards(settings)
     if sys.platform != "linux":
         say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
         return FAILED

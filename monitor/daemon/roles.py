@@ -151,7 +151,10 @@ def _until_told() -> Callable[[], bool]:
 def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
     from monitor.daemon.endpoints import WebCounts, routes_of
+    from monitor.daemon.ledger import Place
     from monitor.daemon.privacy import audit_of, digest_of, hiding
+    from monitor.daemon.quiet import Quiet
+    from monitor.daemon.room import Room
     from monitor.daemon.serve import Serve
     from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
@@ -194,6 +197,8 @@ def serve(config: Path) -> int:
     with listening as web:
         metrics.registry.register(WebCounts(lambda: web.counts))
         metrics.registry.register(SinkVitals(Path(settings.state), settings.sinks, Path(settings.state) / "journal"))
+        quiet = Quiet(settings.suppressions, say)
+        metrics.registry.register(quiet)
         served = Serve(
             str(Path(settings.runtime) / EVENTS_SOCKET),
             Path(settings.state),
@@ -204,10 +209,15 @@ def serve(config: Path) -> int:
             audit=audit_of(settings),
             digest=lambda: digest_of(settings, config),
             hide=hiding(settings),
+            suppressions=quiet.load,
         )
+        memory = served.memory
+        needed = lambda: Place.of(memory.fact("journal"))  # noqa: E731
+        room = Room(Path(settings.state), settings.journal.max_mebibytes, settings.sinks, needed, say)
         notify.ready()
         while not ended():
             served.step()
+            room.step()
         notify.ending()
         served.close()
     return 0

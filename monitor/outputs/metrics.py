@@ -122,6 +122,9 @@ class Metrics:
         self._exemplars: dict[Series, tuple[str, float]] = {}
         """The newest alert of a series: its id, a digest that names nobody, and when."""
         self._known: OrderedDict[str, tuple[Series, Nanoseconds]] = OrderedDict()
+        self._suppressed: Counter[Series] = Counter()
+        self._quiet: OrderedDict[str, None] = OrderedDict()
+        """Alerts that were suppressed, each counted once."""
         self._joins: Counter[Series] = Counter()
         self._present: OrderedDict[str, tuple[str, Verdict]] = OrderedDict()
         self._events: Counter[Series] = Counter()
@@ -171,6 +174,20 @@ class Metrics:
                 case _:
                     pass
             self._joins, self._alerts = joins, alerts
+
+    def suppress(self, alert: Alert) -> None:
+        """Counts an alert that is told to nobody: it is not among the others, and not active."""
+        with self._lock:
+            self._now = max(self._now, alert.last_seen)
+            self._known.pop(alert.id, None)
+            if alert.id not in self._quiet:
+                rule = alert.rule if any(alert.rule == known for known, _ in self._rules) else OTHER
+                self._suppressed[rule,] += 1
+            self._quiet[alert.id] = None
+            self._quiet.move_to_end(alert.id)
+            if len(self._quiet) > self._limits.known_alerts:
+                self._quiet.popitem(last=False)
+                self._evicted["alerts",] += 1
 
     def forget_present(self) -> None:
         """Whoever is in a meeting now will be told anew."""
@@ -291,6 +308,10 @@ class Metrics:
             labels,
             self._rules,
             self._alert_times,
+        )
+        rules = [(rule,) for rule in dict.fromkeys(rule for rule, _ in self._rules)]
+        yield _counter(
+            "alerts_suppressed", "Alerts that a suppression keeps quiet.", ("rule",), rules, self._suppressed
         )
         since = self._now - ALERT_ACTIVE
         active: Counter[Series] = Counter(series for series, last_seen in self._known.values() if last_seen > since)
