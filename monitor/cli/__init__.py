@@ -31,6 +31,9 @@ COMMANDS = {
     "platforms": "the platforms and what is read of each",
     "demo": "replay the bundled incident",
     "pseudonym": "what somebody is called under a key, to search for them",
+    "audit": "whether the log of who looked at personal data is whole, and what it says",
+    "forget": "erase a person from everything that the daemon keeps",
+    "purge": "erase what is older than so many days",
 }
 _COMMANDS_ARE = f"there are {', '.join(COMMANDS)}"
 
@@ -212,7 +215,11 @@ def _explain_options(command: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the alert's id, its first characters, or its rule; without it, a list of the journal's alerts",
     )
-    command.add_argument("--journal", metavar="FILE", required=True, help="JSON lines of the replay (--json FILE)")
+    command.add_argument(
+        "--journal", metavar="FILE", help="JSON lines of the replay (--json FILE), or the daemon's journal folder"
+    )
+    command.add_argument("--config", metavar="FILE", help="the daemon's configuration: explain from its journal")
+    command.add_argument("--reason", metavar="TEXT", help="why you look; goes into the daemon's audit log")
     command.add_argument(
         "--captures", metavar="PATH", action="append", default=[], help="where the captures are, if not where they were"
     )
@@ -233,10 +240,39 @@ def _doctor_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _privacy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", metavar="FILE", required=True, help="the daemon's configuration")
+    command.add_argument("--dry-run", action="store_true", help="say how much would go, and change nothing")
+    command.add_argument("--yes", action="store_true", help="do not ask whether you are sure")
+    command.add_argument("--reason", metavar="TEXT", help="why; goes into the audit log")
+
+
+def _audit_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("verify", "show"), help="check the chain, or print the entries")
+    command.add_argument("folder", metavar="FOLDER", nargs="?", help="the log, where there is no configuration")
+    command.add_argument("--config", metavar="FILE", help="the daemon's configuration")
+    command.add_argument("--key", metavar="KEYFILE", help="the key of [audit] key, to check signatures")
+    command.add_argument("--expect", metavar="NUMBER:HASH", help="an end that an earlier `verify` told: must be in it")
+
+
+def _forget_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("subject", metavar="SUBJECT", help="tel:, sip:, mailto:, ip:, or a name of the directory")
+    _privacy(command)
+
+
+def _purge_options(command: argparse.ArgumentParser) -> None:
+    kinds = ("alerts", "joins", "attempts", "calls", "rosters", "oddities", "others", "memory", "audit")
+    command.add_argument("--older-than", metavar="AGE", required=True, help="90d, 26h or 4w")
+    command.add_argument("--kind", action="append", choices=kinds, help="only this kind; may be given again")
+    _privacy(command)
+
+
 def _suppressions_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="TOML file: owner, reason and last day of each suppression")
     command.add_argument(
-        "--test", metavar="JOURNAL", help="explain which alerts of a journal (file or folder) it keeps quiet, and why"
+        "--test",
+        metavar="JOURNAL",
+        help="explain which alerts of a journal (file or folder) it keeps quiet, and why",
     )
 
 
@@ -266,4 +302,7 @@ _OPTIONS = {
     "platforms": lambda _: None,
     "demo": _demo_options,
     "pseudonym": _pseudonym_options,
+    "audit": _audit_options,
+    "forget": _forget_options,
+    "purge": _purge_options,
 }

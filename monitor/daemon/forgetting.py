@@ -108,7 +108,7 @@ class Forgotten:
         if isinstance(occurrence, dict) and isinstance(occurrence.get("summary"), str):
             known[self.without(occurrence["summary"])] = self.without(occurrence["summary"])
         known.pop("", None)
-        sentences = Sentences(known, lambda _: "~", lambda key: key)
+        sentences = Sentences(known, lambda text: text if self._token[:3] in text else "~", lambda key: key)
         is_about = self.is_in(said.get("subject"))
 
         def hidden(text: str) -> str:

@@ -221,6 +221,20 @@ class Memory:
         (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
         return {"calls": len(calls), "events": len(gone), "rosters": len(rosters), "sayings": len(said)}
 
+    @staticmethod
+    def mentions(path: Path, is_in: Callable[[object], bool]) -> int:
+        """How many events of this file mention somebody, while another process may be writing it."""
+        base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
+        count = 0
+        try:
+            for (body,) in base.execute("SELECT body FROM event"):
+                with suppress(msgspec.MsgspecError):
+                    count += is_in(decoder.decode(body))
+        finally:
+            base.close()
+        return count
+
     def forget_before(self, at: Nanoseconds) -> dict[str, int]:
         """Forget every event that is older; how many. Raises `sqlite3.Error`."""
         with self._together() as base:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from monitor.model.problems import ConfigError, Problem
 from monitor.outputs.records import time_of
 from monitor.outputs.safe import cut, encodable, escaped_json, masked
 
@@ -31,6 +32,7 @@ MAX_REASON = 500
 FIRST = "0" * 64
 """What stands before the first entry."""
 SECRET_FILE, HEAD_FILE, LOCK_FILE, REASONS_FILE = "subjects.key", "head", "lock", "reasons-demanded"
+SIGNED_FILE = "signed"
 ACTIONS = (
     "start", "stop", "reload", "configuration", "explain", "list alerts", "export", "forget", "purge", "retention",
     "suppress", "verify",
@@ -68,11 +70,12 @@ class Audit:
     def begin(self, *, reasons: bool) -> None:
         """Make the folder, and note for those who have no configuration at hand whether reasons are demanded."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker = self.folder / REASONS_FILE
-        if reasons:
-            self._own(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), close=True)
-        else:
-            marker.unlink(missing_ok=True)
+        for name, is_so in ((REASONS_FILE, reasons), (SIGNED_FILE, bool(self._key))):
+            marker = self.folder / name
+            if is_so:
+                self._own(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), close=True)
+            else:
+                marker.unlink(missing_ok=True)
 
     @property
     def demands_reasons(self) -> bool:
@@ -86,7 +89,12 @@ class Audit:
         return "~" + digest(self._subjects_key(), encodable(text).casefold().encode(), "sha256")[:12].hex()
 
     def add(self, action: str, about: str = "", reason: str = "", **more: str | int | Mapping[str, int]) -> int:
-        """One entry, on the disk when this returns; its number. Raises `OSError`."""
+        """One entry, on the disk when this returns; its number. Raises `OSError`, and `ConfigError` without its key."""
+        if not self._key and (self.folder / SIGNED_FILE).exists():
+            found = "its entries are signed, and the key is not known"
+            raise ConfigError(
+                [Problem(file=str(self.folder), line=0, found=found, expected="--config FILE, which names it")]
+            )
         said: dict[str, Any] = {
             "time": time_of(time.time_ns()),
             "actor": actor(),
@@ -262,12 +270,15 @@ class Audit:
                 os.close(file)
 
 
-def beside(journal: Path) -> Path | None:
-    """The folder of the audit log of the daemon whose journal this is, or is a part of; none for a replay's."""
-    for place in (journal, journal.parent):
-        folder = place.absolute().parent / "audit"
+def beside(journal: Path) -> Audit | None:
+    """The audit log of the daemon whose journal this is, or is a part of; none for a replay's.
+
+    Without the daemon's configuration its key is not known, so that a log which is signed refuses to be written.
+    """
+    for place in (journal.resolve(), journal.resolve().parent):
+        folder = place.parent / "audit"
         if place.name == "journal" and folder.is_dir():
-            return folder
+            return Audit(folder)
     return None
 
 

@@ -78,9 +78,10 @@ class People:
     """Everybody, found by any of their addresses."""
 
     def __init__(self, people: Iterable[Person]) -> None:
+        self.everybody = tuple(people)
         self._with: dict[Address, list[Person]] = {}
         self._ranges: dict[str, list[Person]] = {}
-        for person in people:
+        for person in self.everybody:
             for address in person.addresses:
                 self._with.setdefault(address, []).append(person)
             for prefix in person.ranges:
