@@ -20,7 +20,7 @@ from monitor.doctor.lists import list_facts, read_lists
 from monitor.doctor.places import place_facts
 from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings, address_of
-from monitor.pipeline import Expected
+from monitor.pipeline import Expected, captures_of
 
 OWN_TABLES = ("capture", "serve")
 PLACES = ("url", "address", "server", "host")
@@ -115,9 +115,8 @@ class Examination:
         if facts.daemon is not None:
             self.examined.append(f"daemon: answers at {facts.daemon.address}")
         else:
-            self._miss(
-                "the daemon", f"none answers at {settings.serve.listen}: not started, or behind TLS or a password"
-            )
+            why = "it answers by TLS, or to a password alone" if facts.port.by_us else "none answers: it is not started"
+            self._miss("the daemon", f"{why} ({settings.serve.listen})")
         self._sinks(path)
 
     def _sinks(self, path: Path) -> None:
@@ -132,6 +131,7 @@ class Examination:
 
     def _captures(self, expected: Expected, read: Callable[[], None]) -> None:
         facts, wish = self.facts, self.wish
+        captures_of(list(wish.captures))  # says what is wrong with the paths, before anything is read
         if any(path == "-" for path in wish.captures):
             self._miss("the sample of all frames", "standard input can be read once only; give a file")
         else:

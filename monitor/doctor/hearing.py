@@ -21,8 +21,10 @@ from monitor.model.oddities import Oddity
 from monitor.model.packets import Datagram, Frame, StreamData, destination_of, source_of, text_of
 from monitor.pipeline import Expected, Signals, Source
 
+FEW_WITNESSES = 3
 MOST = 5_000
 """Entries of each table."""
+BROUGHT_ABOUT = (b"ACK ", b"BYE ", b"PRACK ")
 USUAL_PORTS = (5060, 5061, 5080)
 
 
@@ -44,6 +46,10 @@ class Hearing:
         """Those that offer keys as telephone-events."""
         self.addresses: set[str] = set()
         """Of those who speak SIP."""
+        self.ways: Counter[tuple[str, str]] = Counter()
+        """Messages from one to another."""
+        self.witnesses: Counter[tuple[str, str]] = Counter()
+        """Those of them that show that the other has spoken: answers, and requests that only an answer brings about."""
         self.versions: Counter[int] = Counter()
         self.calls: dict[str, str] = {}
         """Call-ID → the target, as it was dialled."""
@@ -68,6 +74,13 @@ class Hearing:
         """Of SIP: by the decoders' own count, which knows what a stream holds."""
         return max(self.counts.get("sip_messages", 0), self.requests + self.responses)
 
+    @property
+    def one_sided(self) -> tuple[list[tuple[str, str]], int]:
+        """Who was heard speaking to somebody whose part of it was not heard; and how many pairs there are."""
+        heard = {way for way, count in self.witnesses.items() if count >= FEW_WITNESSES}
+        pairs = {frozenset(way) for way in heard}
+        return sorted(way for way in heard if not self.ways[way[::-1]]), len(pairs)
+
     def packet(self, packet: Datagram | StreamData) -> None:
         """What goes to the decoders."""
         payload = packet.payload
@@ -77,8 +90,12 @@ class Hearing:
         self.requests += not answer
         self.responses += answer
         flow = packet.flow
+        way = text_of(source_of(flow)), text_of(destination_of(flow))
         if len(self.addresses) < MOST:
-            self.addresses.update((text_of(source_of(flow)), text_of(destination_of(flow))))
+            self.addresses.update(way)
+        if way in self.ways or len(self.ways) < MOST:
+            self.ways[way] += 1
+            self.witnesses[way] += answer or payload.startswith(BROUGHT_ABOUT)
         self.versions[4 if len(flow) == 12 else 6] += 1
         source, destination = ports_of(flow)
         if len(self.ports) < MOST:

@@ -17,6 +17,7 @@ TIME_ERROR = 5
 CONNECT_SECONDS = 3.0
 LISTENING = "0A"
 MOST_PROCESSES = 5000
+OUR_WORDS = (b"monitor.daemon", b"joinwatch")
 
 
 def privilege_facts() -> PrivilegeFacts:
@@ -91,7 +92,14 @@ def port_facts(serve: ServeSettings) -> PortFacts:
             trial.listen()
         except OSError as error:
             trouble, taken = error.strerror or "refused", error.errno == EADDRINUSE
-    return PortFacts(address=serve.listen, trouble=trouble, taken=taken, owner=_owner_of(port) if taken else "")
+    owner, words = _owner_of(port) if taken else ("", b"")
+    return PortFacts(
+        address=serve.listen,
+        trouble=trouble,
+        taken=taken,
+        owner=owner,
+        by_us=any(ours in words for ours in OUR_WORDS),
+    )
 
 
 def reached(key: str, host: str, port: int, *, attempt: bool) -> SinkFacts:
@@ -106,16 +114,16 @@ def reached(key: str, host: str, port: int, *, attempt: bool) -> SinkFacts:
     return SinkFacts(key=key, place=place, tried=True)
 
 
-def _owner_of(port: int) -> str:
-    """`program (process 123)` that listens on the port, where this user may see it."""
+def _owner_of(port: int) -> tuple[str, bytes]:
+    """`program (process 123)` that listens on the port, and its command line, where this user may see it."""
     wanted = {f"socket:[{inode}]" for inode in _inodes_of(port)}
     with suppress(OSError):
         for folder in list(Path("/proc").glob("[0-9]*"))[:MOST_PROCESSES]:
             with suppress(OSError):
                 if any(str(link.readlink()) in wanted for link in (folder / "fd").iterdir()):
                     name = (folder / "comm").read_text(encoding="utf-8", errors="replace").strip()
-                    return f"{name} (process {folder.name})"
-    return ""
+                    return f"{name} (process {folder.name})", (folder / "cmdline").read_bytes()
+    return "", b""
 
 
 def _inodes_of(port: int) -> set[str]:

@@ -67,9 +67,10 @@ def elsewhere(facts: Facts) -> Findings:
     """The mirror arrives at an interface that is not watched."""
     if not facts.live or facts.hears():
         return
+    below = {link.parent for link in facts.links}
     for name, sample in facts.elsewhere.items():
         what = _wanted_in(sample)
-        if not what:
+        if not what or name in below:
             continue
         mine = [end for end in sample.ends if end[1] in facts.host_addresses]
         ends = f" It comes in {mine[0][0].upper()} to {mine[0][1]}, an address of this machine." if mine else ""
@@ -266,10 +267,10 @@ CHECKS = (
     Check("link-down", down),
     Check("no-carrier", no_carrier),
     Check("unreadable-interface", unreadable),
-    Check("other-interface", elsewhere),
-    Check("nothing-arrives", silent),
     Check("not-promiscuous", not_promiscuous),
     Check("wrong-vlan", one_vlan),
+    Check("other-interface", elsewhere),
+    Check("nothing-arrives", silent),
     Check("no-mirror", no_mirror),
     Check("interface-loses", lossy),
     Check("frames-too-long", too_long),

@@ -143,19 +143,24 @@ def bridges_unseen(facts: Facts) -> Findings:
 def nowhere(facts: Facts) -> Findings:
     """No call leads to a number, bridge or host that is known."""
     hearing = facts.hearing
-    if hearing is None or not hearing.calls or hearing.reached or hearing.dial_ins:
+    if hearing is None or not hearing.calls:
         return
     strange = hearing.counts.get("unknown_bridges", 0)
-    on = facts.lists.on if facts.lists else 0
     known = bool(facts.lists and (facts.lists.numbers or facts.lists.policy.site.bridges))
+    some = {call for call, _ in hearing.reached} | hearing.dial_ins
+    if some and (known or strange < 2):
+        return
+    on = facts.lists.on if facts.lists else 0
     # Where ways in are known, nobody may have taken them: a trunk has other calls, and call centres ask for keys too.
     enough = not known and (bool(strange) or (bool(on) and len(hearing.calls) >= FEW_CALLS))
-    targets = Counter(shape_of(target, people=facts.show_people) for target in hearing.calls.values())
+    targets = Counter(
+        shape_of(target, people=facts.show_people) for call, target in hearing.calls.items() if call not in some
+    )
     yield Finding(
-        gravity=BLIND if enough else HINT,
-        cause="There are calls, and none leads to a meeting: neither their numbers nor their hosts are known.",
+        gravity=HINT if not enough else DEGRADED if some else BLIND,
+        cause="There are calls that lead to no meeting: neither their numbers nor their hosts are known.",
         proof=(
-            f"{len(hearing.calls):,} calls, 0 to a platform.",
+            f"{len(hearing.calls):,} calls, {len(some):,} to a platform.",
             *([f"In {strange:,} of them a number as of a meeting was entered by keys."] if strange else []),
             *([f"By the calendars, {on:,} meetings were on."] if on else []),
             "They go to " + ", ".join(f"{target} ({count:,})" for target, count in targets.most_common(SHOWN)) + ".",

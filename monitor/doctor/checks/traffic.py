@@ -97,19 +97,18 @@ def one_sided(facts: Facts) -> Findings:
     sample, hearing = facts.sample, facts.hearing
     if sample is None or hearing is None:
         return
-    proof = []
-    most, least = max(hearing.requests, hearing.responses), min(hearing.requests, hearing.responses)
-    if most >= FEW_CONVERSATIONS and not least:
-        proof.append(f"SIP: {hearing.requests:,} requests and {hearing.responses:,} answers.")
+    ways, pairs = hearing.one_sided
     conversations, one = sample.conversations
+    proof = [
+        f"SIP: {hearing.witnesses[way]:,} messages from {way[0]} to {way[1]} show that it spoke, and 0 of its own came."
+        for way in ways[:3]
+    ]
     if conversations >= FEW_CONVERSATIONS and one > 0.8 * conversations:
         proof.append(f"TCP: of {one:,} in {conversations:,} conversations only one side was ever seen.")
-    elif conversations and one == conversations and most and not least:
-        proof.append(f"TCP: of all {conversations:,} conversations only one side was ever seen.")
-    if proof and ((most and not least) or not facts.hears()):
+    if ways or (proof and not facts.hears()):
         yield Finding(
-            gravity=BLIND,
-            cause="The mirror gives one direction only: questions without answers.",
+            gravity=BLIND if len(ways) == pairs else DEGRADED,
+            cause="The mirror gives one direction only: questions without answers, or answers without questions.",
             proof=tuple(proof),
             next_step="Mirror both directions, and both ways of an asymmetric route. Without answers nobody is known to"
             " have been let in.",
