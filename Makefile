@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss midcall floods lock setup system clean
+.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak lock setup system clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ midcall: $(READY) ## Captures that begin in mid-call: who of the uninvited is na
 
 floods: $(READY) ## Floods of every kind, with a hundred people hidden in each: time, memory, evictions, and who was found
 	$(BIN)/python -m bench.floods
+
+soak: $(READY) ## An hour of mixed load (SECONDS=3600) with deaths and reloads: memory level, every alert; as root, on Linux
+	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),3600)
 
 lock: $(READY) ## Resolve requirements.lock anew
 	$(BIN)/pip install --quiet pip-tools
