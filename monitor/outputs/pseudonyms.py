@@ -79,7 +79,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 _SCHEME = re.compile(r"(tel|sips?|mailto|ip|h323|im|pres|xmpp|https?):(.+)", re.IGNORECASE | re.DOTALL)
 _NUMBER = re.compile(r"\+[0-9][0-9 ().-]{4,30}")
 _MADE = re.compile(
-    rf"(?:(?:tel|sip|mailto|ip):)?~[a-z2-7]{{{LENGTH}}}|(?:[a-z_]+:)~[a-z2-7]{{{LENGTH}}}(?:@~[a-z2-7]+)?"
+    rf"(?:(?:tel|sip|mailto|ip):)?~[a-z2-7]{{{LENGTH}}}|(?:[a-z_]+:)~[a-z2-7]{{{LENGTH}}}(?:@~[a-z2-7]+)?|p[0-9a-f]{{16}}"
 )
 # In a sentence of ours: addresses, numbers, what stands in quotation marks, and whose something is.
 _ADDRESSES = (
