@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from inspect import isclass
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -17,12 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.cells import cell_len
 
 from monitor import outputs
+from monitor.model.sinks import AlertmanagerSink, RecordType, SyslogSink, WebhookSink
 from monitor.model.summary import Summary
 from monitor.outputs import OUTPUTS, Output
 from monitor.outputs.calls import CallList
 from monitor.outputs.journal import Journal, schema
 from monitor.outputs.metrics import Metrics
-from monitor.outputs.records import Record
+from monitor.outputs.records import KINDS, Record, object_of
+from monitor.outputs.sinks import SINKS, Outlet, outlet_of
 from monitor.outputs.terminal import Terminal
 from tests.outputs.outputs_samples import DECODE, PLATFORMS, REPLAY, RULES, SUMMARY
 
@@ -214,3 +217,117 @@ def test_markup_of_the_library_is_shown_as_it_stands(text: str) -> None:
         stream = io.StringIO()
         fed(output(stream, width=160, colour=False), text)
         assert text in stream.getvalue()
+
+
+def lines_with(payload: str) -> list[dict[str, Any]]:
+    """Lines of the journal with this text wherever there can be one, as a sink reads them."""
+    said = [object_of(planted(record, payload), 0) for record in SAMPLES if isinstance(record, KINDS["replay"])]
+    lines = [msgspec.json.decode(msgspec.json.encode(one)) for one in said if one is not None]
+    return [line for line in lines if line["type"] in get_args(RecordType)]
+
+
+def delivered(sink: Outlet, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, Any]]:
+    """Bodies and headers that a sink posts."""
+    posted: list[tuple[bytes, Any]] = []
+    monkeypatch.setattr(sink._poster, "post", lambda body, headers=None: posted.append((body, headers or {})))  # type: ignore[attr-defined]
+    sink.deliver(lines)
+    return posted
+
+
+def check_json(raw: bytes) -> Any:
+    text = raw.decode("utf-8")
+    assert all(is_plain(char) for char in text if unicodedata.category(char) != "Cn")
+    return json.loads(text)
+
+
+def check_webhook(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "secret").write_text("a secret of thirty-two characters", encoding="ascii")
+    for form in ("journal", "ecs", "ocsf"):
+        for people in (True, False):
+            settings = WebhookSink(
+                url="http://192.0.2.1/", secret_file=str(folder / "secret"), format=form, people=people
+            )
+            lines = lines_with(payload)
+            posted = delivered(outlet_of(settings, {}), lines, monkeypatch)
+            assert len(posted) == len(lines)
+            for body, headers in posted:
+                said = check_json(body)
+                if form == "journal":
+                    Draft202012Validator(json.loads(schema())).validate(said)
+                assert all(re.fullmatch("[ -~]+", value) for value in headers.values())
+                assert re.fullmatch("[A-Za-z0-9-]+", headers["webhook-id"])
+
+
+def check_alertmanager(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for people in (True, False):
+        sink = outlet_of(AlertmanagerSink(url="http://192.0.2.1/", people=people), {})
+        ((body, _),) = delivered(sink, [said for said in lines_with(payload) if sink.wants(said)], monkeypatch)
+        for alert in check_json(body):
+            assert set(alert["labels"]) <= {"alertname", "severity", "platform", "alert_id", "sensor"}
+            for value in (*alert["labels"].values(), *alert["annotations"].values()):
+                assert len(value) <= 1024
+                assert all(map(is_plain, value))
+
+
+SYSLOG = re.compile(
+    r"<[0-9]{1,3}>1 [0-9TZ:.-]+ [!-~]{1,255} joinwatch - [!-~]{1,32} "
+    r"\[joinwatch@32473((?: [a-z_]+=\"(?:[^\"\\\]]|\\[\"\\\]])*\")*)\] \ufeff?(.*)"
+)
+
+
+def check_syslog(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for form in ("rfc5424", "cef", "ecs", "ocsf"):
+        for people in (True, False):
+            sink = outlet_of(SyslogSink(address="tcp://192.0.2.1:601", format=form, people=people), {})
+            for said in lines_with(payload):
+                raw = sink.message_of(said)  # type: ignore[attr-defined]
+                assert len(raw) <= 8192
+                text = raw.decode("utf-8")
+                assert all(map(is_plain, text.replace("\ufeff", "", 1)))
+                parts = SYSLOG.fullmatch(text)
+                assert parts is not None
+                names = re.findall(r' ([a-z_]+)="(?:[^"\\\]]|\\.)*"', parts[1])
+                assert len(names) == len(set(names))
+                if form == "cef":
+                    check_cef(parts[2])
+                elif form != "rfc5424":
+                    assert json.loads(parts[2])
+
+
+def check_cef(text: str) -> None:
+    """As a receiver reads it: seven bars that are not escaped, and pairs whose keys are ours."""
+    head = re.fullmatch(r"CEF:0((?:\|(?:[^|\\]|\\[|\\])*){6})\|(.*)", text)
+    assert head is not None
+    keys = re.findall(r"(?:^| )([A-Za-z0-9]+)=", re.sub(r"\\.", "", head[2]))
+    known = {"rt", "cat", "externalId", "cnt", "start", "end", "suser", "app", "outcome", "reason", "dvchost", "msg"}
+    assert set(keys) <= known | {f"cs{number}{label}" for number in range(1, 7) for label in ("", "Label")}
+    assert len(keys) == len(set(keys))
+
+
+SINK_CHECKS: dict[str, Callable[[str, Path, pytest.MonkeyPatch], None]] = {
+    "alertmanager": check_alertmanager,
+    "webhook": check_webhook,
+    "syslog": check_syslog,
+}
+
+
+def test_every_sink_is_checked() -> None:
+    assert set(SINK_CHECKS) == set(SINKS)
+
+
+def test_whatever_delivers_is_named_as_a_sink() -> None:
+    """A class with `deliver` and `close` among the sinks is one: it is in `SINKS`, and so has a check above."""
+    found = set()
+    for module in iter_modules(outputs.sinks.__path__):
+        for name, one in vars(import_module(f"monitor.outputs.sinks.{module.name}")).items():
+            if isclass(one) and one.__module__.endswith(module.name) and hasattr(one, "deliver"):
+                found.add(name.lower())
+    assert found == set(SINKS)
+
+
+@pytest.mark.parametrize("sink", SINKS)
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_nothing_escapes_through_a_sink(
+    sink: str, payload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SINK_CHECKS[sink](payload, tmp_path, monkeypatch)

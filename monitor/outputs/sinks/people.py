@@ -8,6 +8,7 @@ knows a meeting can try which number has given an id.
 from typing import Any
 
 from monitor.outputs.mappings import Object
+from monitor.outputs.safe import MAX_TEXT, cut
 
 WITHHELD = "withheld"
 STAYS = frozenset(
@@ -58,7 +59,7 @@ def _without(key: str, value: Any, said: Object) -> Any:
             return {"trust": trust, "display": "", "claimed": None, "restricted": restricted}
         case "summary", _:
             where = said["meeting"]["platform"] if said.get("meeting") else "no meeting"
-            return f"{said.get('rule')} ({where}); joinwatch explain {said.get('id')} tells more"
+            return cut(f"{said.get('rule')} ({where}); joinwatch explain {said.get('id')} tells more", MAX_TEXT)
         case (("reasons" | "facts"), _):
             return []
         case _:

@@ -274,8 +274,8 @@ def _ascii(document: Object) -> str:
 def _shortened(line: Object, limit: int) -> Object:
     """The line with every text in it cut."""
     texts = {key: cut(value, limit) for key, value in line.items() if isinstance(value, str)}
-    meeting = line.get("meeting") or {}
-    return line | texts | ({"meeting": meeting | {"key": cut(str(meeting.get("key", "")), limit)}} if meeting else {})
+    meeting = {key: cut(str(value or ""), limit) for key, value in (line.get("meeting") or {}).items()}
+    return line | texts | ({"meeting": meeting} if meeting else {})
 
 
 def _cut(body: bytes, room: int) -> bytes:

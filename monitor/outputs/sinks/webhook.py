@@ -84,7 +84,9 @@ class Webhook:
 def id_of_line(said: Object) -> str:
     """The name of a line: of an alert its id, count and severity; of anything else a digest. Never with a full stop."""
     match said:
-        case {"type": "alert", "id": str(name), "count": int(count), "severity": str(severity)} if name.isalnum():
+        case {"type": "alert", "id": str(name), "count": int(count), "severity": str(severity)} if (
+            (name + severity).isascii() and (name + severity).isalnum() and len(name) <= 64
+        ):
             return f"alert-{name}-{count}-{severity}"
         case _:
             return f"line-{blake2b(msgspec.json.encode(said), digest_size=16).hexdigest()}"
