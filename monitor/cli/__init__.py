@@ -232,7 +232,12 @@ def _doctor_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--interface", metavar="IF", action="append", default=[], help="why nothing is seen on it")
     command.add_argument("--config", metavar="FILE", help="the daemon's configuration, whether it runs or not")
     _expected(command)
-    command.add_argument("--seconds", metavar="N", default="10", help="listen so long to interfaces (10)")
+    command.add_argument(
+        "--seconds",
+        metavar="N",
+        default="10",
+        help="listen so long to interfaces (10); up to six times so long while nobody signals",
+    )
     command.add_argument("--connect", action="store_true", help="try whether the configuration's sinks answer")
     command.add_argument("--people", action="store_true", help="show whole numbers and addresses of calls")
     command.add_argument(

@@ -170,12 +170,13 @@ class Examination:
         except RingError as error:
             self._miss("traffic", str(error))
             return
-        facts.seconds, facts.sample, facts.hearing = seconds, heard.sample, heard.hearing
+        facts.seconds, facts.sample, facts.hearing = round(heard.seconds, 1), heard.sample, heard.hearing
         facts.dropped, facts.lag = heard.dropped, heard.lag
         facts.links = tuple(_grown(link, before.get(link.name)) for link in facts.links)
         self.examined.append(
-            f"traffic: {heard.sample.frames:,} frames within {seconds:g} s, {heard.hearing.messages:,} messages of SIP,"
-            f" {len(heard.hearing.calls):,} calls, {len(heard.hearing.reached):,} that reached a meeting"
+            f"traffic: {heard.sample.frames:,} frames within {facts.seconds:g} s,"
+            f" {heard.hearing.messages:,} messages of SIP, {len(heard.hearing.calls):,} calls,"
+            f" {len(heard.hearing.reached):,} that reached a meeting"
         )
         if not facts.hears() and not heard.sample.sip:
             others = [name for name in links.interfaces() if name not in names]

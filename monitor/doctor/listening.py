@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from monitor.doctor.contents import Content
 from monitor.doctor.hearing import Ear, Hearing
 from monitor.doctor.samples import Sample
 from monitor.model.asks import Ask
@@ -23,6 +24,8 @@ SAMPLE_RING, EAR_RING = 8 * 1024 * 1024, 16 * 1024 * 1024
 SLICE = 256
 """Frames of a block that go into the sample: what a busy interface brings beyond is not looked at."""
 POLL_MILLISECONDS = 50
+LONGER = 6
+"""Times so long is listened while traffic comes and nobody signals: machines ask each other once a minute at least."""
 ELSEWHERE_SECONDS = 2.0
 MOST_ELSEWHERE = 8
 
@@ -111,6 +114,7 @@ class Listening:
     def __init__(self) -> None:
         self.sample = Sample()
         self.hearing = Hearing()
+        self.seconds = 0.0
         self.dropped = 0
         self.lag: Nanoseconds | None = None
 
@@ -138,7 +142,13 @@ def listen(
                 if frames:
                     one.give_back()
 
-        _until(seconds, [*samples, *wanted.rings], take, lambda so_far: tick(so_far, heard.sample.frames, _sip(ear)))
+        def goes_on(so_far: float) -> bool:
+            tick(so_far, heard.sample.frames, _sip(ear))
+            heard.seconds = so_far
+            silent = heard.sample.frames and not _sip(ear) and not heard.sample.contents[Content.SIP_TLS]
+            return so_far < (LONGER * seconds if silent else seconds)
+
+        _while(goes_on, [*samples, *wanted.rings], take)
         heard.dropped = sum(one.statistics().dropped for one in wanted.rings)
     heard.hearing = ear.finished()
     return heard
@@ -162,17 +172,17 @@ def sample_elsewhere(interfaces: Sequence[str], seconds: float) -> dict[str, Sam
             for ring in rings:
                 _sample(ring, found[ring.interface])
 
-        _until(min(seconds, ELSEWHERE_SECONDS), rings, take, lambda _: None)
+        _while(lambda so_far: so_far < min(seconds, ELSEWHERE_SECONDS), rings, take)
     return {name: heard.sample for name, heard in found.items()}
 
 
-def _until(seconds: float, rings: Sequence[Ring], take: Callable[[], None], tick: Callable[[float], None]) -> None:
+def _while(goes_on: Callable[[float], bool], rings: Sequence[Ring], take: Callable[[], None]) -> None:
+    """Take what comes, until it does not go on any more; it is told the seconds so far."""
     poll = select.poll()
     for ring in rings:
         poll.register(ring, select.POLLIN)
     begun = time.monotonic()
-    while (so_far := time.monotonic() - begun) < seconds:
-        tick(so_far)
+    while goes_on(time.monotonic() - begun):
         if any(happened & ~select.POLLIN for _, happened in poll.poll(POLL_MILLISECONDS)):
             time.sleep(POLL_MILLISECONDS / 1000)  # an interface that is down has an error to tell, for ever
         take()

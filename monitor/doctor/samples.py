@@ -113,7 +113,7 @@ class Sample:
 
     def top_ports(self, most: int = 4) -> str:
         """`udp 443 (1,200), tcp 22 (30)`."""
-        return ", ".join(f"{port} ({count:,})" for port, count in self.ports.most_common(most))
+        return ", ".join(named(self.ports or self.transports, most))
 
     def _unopened(self, found: Opened) -> None:
         if found.encrypted:

@@ -34,7 +34,7 @@ OF_WORLD = [
 ]  # fmt: skip
 HOUR, YEAR = 3600 * 10**9, 365 * 86_400 * 10**9
 MAC_BROADCAST, MAC_BRIDGES = b"\xff" * 6, b"\x01\x80\xc2\0\0\0"
-SECONDS = "0.6"
+SECONDS = "0.4"
 
 
 class Patient:

@@ -126,6 +126,8 @@ def no_mirror(facts: Facts) -> Findings:
     sample = facts.sample
     if sample is None or not sample.frames or facts.hears() or not facts.promiscuous:
         return
+    if not facts.live and sample.frames < FEW_FRAMES:
+        return
     singles, group = sum(sample.receivers.values()), sample.group
     if sample.sip or sample.ends or singles > max(2, group / 4):
         return

@@ -20,7 +20,7 @@ def secure_media(facts: Facts) -> Findings:
     if hearing is None or hearing.secure_media < 2 or hearing.plain_media or hearing.counts.get("sip_keys"):
         return
     yield Finding(
-        gravity=DEGRADED,
+        gravity=DEGRADED if hearing.dial_ins else HINT,
         cause="Media is encrypted (SRTP), and the keys that people press with it: who dials in reaches no meeting.",
         proof=(f"All {hearing.secure_media:,} descriptions of media offer RTP/SAVP, and no key came by INFO or KPML.",),
         next_step="Have the border controller send keys by SIP INFO or KPML as well, or mirror its inner leg.",
@@ -30,12 +30,12 @@ def secure_media(facts: Facts) -> Findings:
 def no_key_events(facts: Facts) -> Findings:
     """Keys are sent as tones, for telephone-events are not offered."""
     hearing = facts.hearing
-    if hearing is None or hearing.plain_media < 2 or hearing.key_events:
+    if hearing is None or hearing.plain_media < FEW_CALLS or hearing.key_events:
         return
     if hearing.counts.get("sip_keys") or hearing.counts.get("rtp_keys"):
         return
     yield Finding(
-        gravity=DEGRADED,
+        gravity=DEGRADED if hearing.dial_ins else HINT,
         cause="Keys are sent as tones within the sound, which is not read: who dials in reaches no meeting.",
         proof=(f"None of {hearing.plain_media:,} descriptions of media offers telephone-events (RFC 4733).",),
         next_step="Switch on RFC 2833/4733 at the trunk.",

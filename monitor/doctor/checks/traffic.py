@@ -4,13 +4,15 @@ from monitor.doctor.checks.check import BLIND, DEGRADED, Check, Finding, Finding
 from monitor.doctor.contents import Content
 from monitor.doctor.facts import Facts
 from monitor.doctor.samples import Sample, named
+from monitor.outputs.words import many
 
 FEW = 20
 """Frames: from fewer, nothing is concluded."""
 FEW_CONVERSATIONS = 5
 COPIED = 0.3
 """From this share on, the whole mirror is doubled, and not only what passes two of its sources."""
-BIG_MEDIA = 2
+MEDIA = 1
+"""Streams from which on it is media, and no chance."""
 
 
 def damaged(facts: Facts) -> Findings:
@@ -189,15 +191,18 @@ def only_h323(facts: Facts) -> Findings:
 def only_media(facts: Facts) -> Findings:
     """RTP comes without the signalling that belongs to it."""
     sample = _silent(facts)
-    if sample is None or sample.streams < BIG_MEDIA or sample.contents[Content.SIP_TLS]:
+    if sample is None or sample.streams < MEDIA or sample.contents[Content.SIP_TLS]:
         return
     if sample.contents[Content.RTP] < sample.frames / 4:
         return
     yield Finding(
         gravity=BLIND,
         cause="Media comes, and the signalling that belongs to it does not.",
-        proof=(f"{sample.contents[Content.RTP]:,} of {sample.frames:,} frames are RTP in {sample.streams:,} streams.",),
-        next_step="Mirror also where the border controller or exchange signals: often another interface or VLAN of it.",
+        proof=(
+            f"{sample.contents[Content.RTP]:,} of {sample.frames:,} frames are RTP,"
+            f" in {many(sample.streams, 'stream')}; 0 are SIP.",
+        ),
+        next_step="Mirror also where the border controller or exchange signals: often another interface or VLAN.",
         lines=("tshark -r CAPTURE -q -z rtp,streams",),
     )
 
@@ -205,12 +210,7 @@ def only_media(facts: Facts) -> Findings:
 def no_signalling(facts: Facts) -> Findings:
     """Traffic comes in which nobody signals."""
     sample = _silent(facts)
-    if (
-        sample is None
-        or sample.streams >= BIG_MEDIA
-        or sample.contents[Content.SIP_TLS]
-        or sample.contents[Content.H323]
-    ):
+    if sample is None or sample.streams >= MEDIA or sample.contents[Content.SIP_TLS] or sample.contents[Content.H323]:
         return
     packets = sum(sample.transports.values())
     if packets < FEW or sample.encrypted.total() > sample.frames / 2 or sample.contents[Content.HEP]:
@@ -223,7 +223,7 @@ def no_signalling(facts: Facts) -> Findings:
         proof=(
             f"0 of {packets:,} packets are SIP; VLAN tags: {tags}; most on {sample.top_ports()}.",
             *([f"{web:,} are TLS or QUIC: joins by browser cannot be seen here."] if web > packets / 2 else []),
-            *([f"That was within {facts.seconds:g} s: in a quiet hour, listen longer."] if facts.live else []),
+            *([f"That was within {facts.seconds:g} s: in the quietest hours, listen longer."] if facts.live else []),
         ),
         next_step="Mirror the trunk, or the VLAN, of the border controller, the exchange or the bridge.",
         lines=("joinwatch doctor --interface eth1 --seconds 300",)
