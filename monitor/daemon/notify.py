@@ -52,6 +52,12 @@ class Notify:
         """Politely told to end, and doing so."""
         self._send(ENDING)
 
+    def close(self) -> None:
+        """Nothing more is told."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
     def _send(self, text: bytes) -> None:
         if self._socket is not None:
             with suppress(OSError):  # full, or gone: the next one may arrive

@@ -85,7 +85,9 @@ def drop_capabilities() -> None:
         raise Unprivileged("new privileges cannot be refused")
     for capability in range(LAST_CAPABILITY + 1):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for those that the kernel does not have
-    head = Struct("=Ii").pack(CAPABILITY_VERSION_3, 0)
+    head, held = Struct("=Ii").pack(CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(24)
+    if not libc.capget(head, held) and not any(held.raw):
+        return  # none to give up, and a service may forbid `capset` itself
     if libc.capset(head, Struct("=6I").pack(0, 0, 0, 0, 0, 0)):
         raise Unprivileged(f"capabilities cannot be given up: {os.strerror(ctypes.get_errno())}")
 
@@ -167,8 +169,7 @@ def confine_capture(rings: Iterable[int], sending: Iterable[int]) -> None:
         for descriptor in sending:
             only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.EQ, descriptor))
         only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.GT, highest))
-    for family in (socket.AF_UNIX, socket.AF_INET):  # to ask for an interface's number
-        only.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, family))
+    only.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, socket.AF_UNIX))  # to ask for interfaces
     only.load()
 
 

@@ -244,7 +244,7 @@ def attach(sock: socket.socket, program: Iterable[Instruction]) -> None:
 def link_of(interface: str) -> int:
     """The LINKTYPE of an interface's frames; raises `RingError` for one that is not there, or cannot be read."""
     name = interface.encode()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:  # any socket can ask
         try:
             answer = fcntl.ioctl(asker, SIOCGIFHWADDR, name[:15].ljust(40, b"\0"))
         except OSError:
