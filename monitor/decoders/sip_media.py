@@ -24,7 +24,9 @@ _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
 _EVENT: Final = b" telephone-event"
-_UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/")
+_INDENTED: Final = (b"\n ", b"\n\t", b"\n\r", b"\n\0")
+"""Lines whose kind `parse_sdp` finds behind what does not belong there."""
+_UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/", *_INDENTED)
 
 
 class SipMedia:
