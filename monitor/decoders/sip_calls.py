@@ -258,11 +258,11 @@ class SipCalls:
 
     def _over(self, call: Call, by: Side, packet: Packet) -> tuple[Decoded, ...]:
         """Somebody has hung up."""
-        answered = call.state is ANSWERED
+        refused = call.state is REFUSED
         call.touch(packet.at, packet.capture, packet.number)
         self._media.forget(call)
         self._table.end(call)
-        if not answered:
+        if refused:
             return NOTHING
         return (CallEnded(at=packet.at, evidence=evidence_of(packet), call=call.id, by=by),)
 
@@ -323,7 +323,7 @@ class SipCalls:
             claims = Claims(uri=uri_of(message.first("to")), sent_from=text_of(source_of(packet.flow)))
             before += self._answered(call, caller, callee, claims, "", False, packet)
         call.touch(packet.at, packet.capture, packet.number)
-        if method == "BYE" and message.status < 300 and call.state is ANSWERED:
+        if method == "BYE" and message.status < 300 and call.state in (OFFERED, ANSWERED):
             return (*before, *self._bye_unseen(call, message, packet))
         return (*before, *self._media_of_answer(call, message, packet)) if method in ("UPDATE", "PRACK") else before
 

@@ -211,7 +211,7 @@ class Meetings:
 
     def _refused(self, event: CallRefused) -> Iterable[RosterChange]:
         # A redirect is no refusal: the caller goes on to the contact under the same Call-ID (RFC 3261, 8.1.3.4).
-        if event.status < 400:
+        if 0 < event.status < 400:
             return ()
         self._strangers.over(event.call)
         leg = self._legs.get(event.call)

@@ -111,7 +111,7 @@ class CallForwarded(Sighting, frozen=True, kw_only=True):
 
 
 class CallEnded(Sighting, frozen=True, kw_only=True):
-    """An answered call is over."""
+    """A call is over that was answered; or that was not refused, when no answer was seen."""
 
     call: str
     by: Literal["caller", "callee", "unknown"]
