@@ -50,6 +50,42 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Life: 5 s.
     Full: the direction that waits longest waits no more, and its holes are told as gaps.
     """
+    stream_recent_bytes: Octets = 32 * MIB
+    """Bytes of streams that were given, and are kept to be compared with what comes again, all together.
+
+    Life: as the direction.
+    Full: the older half is forgotten, of the directions longest silent; copies of those bytes are not compared.
+    """
+    stream_readings: Entries = 256
+    """Directions of TCP connections that are followed in two readings, since copies of their bytes differ.
+
+    Life: 64 KiB behind the first difference, or that of the connection.
+    Full: the one longest in doubt has one reading from there on, that of the first copies.
+    """
+    fragment_readings: Entries = 4_096
+    """Fragmented packets, whole or not, that may yet be put together in another way.
+
+    Life: 30 s.
+    Full: the oldest is forgotten, and has one reading only.
+    """
+    fragment_reading_bytes: Octets = 8 * MIB
+    """Bytes of these packets, all together.
+
+    Life: as their packet.
+    Full: as `fragment_readings`.
+    """
+    hep_streams: Entries = 256
+    """TCP connections of capture agents, each with at most one report of 64 KiB that is not whole yet.
+
+    Life: that of the connection.
+    Full: the one longest without a report is forgotten, and found again at its next report.
+    """
+    hep_complaints: Entries = 1_024
+    """What was told of an agent whose reports are not read, so that it is told once an hour.
+
+    Life: an hour.
+    Full: no more is told until the hour is over; all of it is counted.
+    """
 
     # decoders
 

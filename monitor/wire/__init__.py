@@ -211,13 +211,18 @@ class Wire:
         self._duplicates = Duplicates(self.counts, limits.recent_packets)
         self._fragments = Fragments(self.counts, limits)
         self._streams = Streams(self.counts, limits)
-        self._agents = Agents(self.counts, hep_senders, hep_key, widen)
+        self._agents = Agents(self.counts, hep_senders, hep_key, widen, limits)
         self._ticked: Nanoseconds = 0
 
     @property
     def sizes(self) -> dict[str, int]:
         """How full each table is, by its name in `Limits`."""
-        return {"recent_packets": len(self._duplicates), **self._fragments.sizes, **self._streams.sizes}
+        return {
+            "recent_packets": len(self._duplicates),
+            **self._fragments.sizes,
+            **self._streams.sizes,
+            **self._agents.sizes,
+        }
 
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""
@@ -259,6 +264,7 @@ class Wire:
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
+        self._agents.advance(frame.at)
         others = self._others() if self._fragments.others else ()
         freed = [*others, *self._agents.stream(self._streams.advance(frame[:3]))]
         given = self.feed(frame)
