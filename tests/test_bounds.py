@@ -165,6 +165,7 @@ def test_what_is_forgotten_is_counted_under_the_table_s_name(expected: Expected)
         "stream_bytes": "stream_gaps",
         "stream_recent_bytes": "stream_recent",
         "calls_aside_bytes": "calls_aside",
+        "calls_kept_bytes": "calls_kept",
     }
     for table in tables:
         assert f"{bytes_of.get(table, table)}_evicted" in counts or bytes_of.get(table) in counts, table

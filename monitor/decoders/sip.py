@@ -57,7 +57,7 @@ class Sip:
         self._calls = SipCalls(addresses, widen, losses, limits)
         self._aside = SipAside(self._calls, heeds, limits) if heeds is not None else None
         read = self._calls.read if self._aside is None else self._aside.read
-        self._readings = SipReadings(read, self._aside, self._calls.counts)
+        self._readings = SipReadings(read, self._aside, self._calls.counts, self._calls.knows, limits)
         self._read = self._readings.read
         self._doubted = self._readings.names
         self._take = self.take
@@ -70,7 +70,7 @@ class Sip:
     def sizes(self) -> dict[str, int]:
         """How full each of its tables is."""
         aside = self._aside.sizes if self._aside is not None else {"calls_aside": 0, "calls_aside_bytes": 0}
-        return self._calls.sizes | aside
+        return self._calls.sizes | aside | self._readings.sizes
 
     def probe(self, head: bytes) -> Verdict:
         """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
@@ -131,7 +131,9 @@ class Sip:
         """Ends calls that were silent for too long."""
         if self._aside is not None:
             self._aside.advance(at)
-        return self._calls.advance(at)
+        ended = self._calls.advance(at)
+        self._readings.advance(at)
+        return ended
 
 
 class SipStream:

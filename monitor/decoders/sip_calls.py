@@ -39,8 +39,8 @@ from monitor.model.packets import Packet, destination_of, evidence_of, reverse_o
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
 
-MAX_TARGETS = 4096
-"""Requests to unknown calls whose answer is awaited."""
+ANSWERABLE: Final[Nanoseconds] = MINUTE
+"""A request that nobody has answered by then is not answered any more (RFC 3261, 17.1.2.2: 32 s)."""
 
 TRYING: Final = 100
 """Tells the next hop alone that the request has come (RFC 3261, 16.2): a sixth of all messages, and no news."""
@@ -70,13 +70,14 @@ class SipCalls:
         self._losses = losses or Losses()
         self._addresses = addresses
         self._media = SipMedia(addresses, widen)
-        self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
-        rosters = SipRosters(self._table, self.counts)
+        self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0, "requests_unplaced_evicted": 0}
+        self._rosters = SipRosters(self._table, self.counts, limits.roster_subscriptions)
         self._keys = SipKeys(
-            self._table, self.counts, {PACKAGE: rosters.read}, losses=self._losses, most=limits.subscriptions
+            self._table, self.counts, {PACKAGE: self._rosters.read}, losses=self._losses, most=limits.subscriptions
         )
         self._told_of_eviction: Nanoseconds | None = None
-        self._targets: OrderedDict[str, str] = OrderedDict()
+        self._most_targets = limits.requests_unplaced
+        self._targets: OrderedDict[str, tuple[Nanoseconds, str]] = OrderedDict()
         """Where requests go that belong to calls of which nothing else was seen, by Call-ID and tag of the sender."""
         self._readers = {
             "INVITE": self._invite,
@@ -97,6 +98,8 @@ class SipCalls:
             "calls": len(self._table),
             "media_addresses": len(self._addresses),
             "subscriptions": self._keys.subscribed,
+            "roster_subscriptions": len(self._rosters),
+            "requests_unplaced": len(self._targets),
         }
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -117,6 +120,10 @@ class SipCalls:
 
     def advance(self, at: Nanoseconds) -> tuple[Decoded, ...]:
         """Ends answered calls that were silent for too long, and forgets those that nobody answered."""
+        self._keys.advance(at)
+        self._rosters.advance(at)
+        while self._targets and next(iter(self._targets.values()))[0] + ANSWERABLE < at:
+            self._targets.popitem(last=False)
         for call in self._table.drop_waiting(at):
             self._media.forget(call)
         return tuple(self._expire(call, at) for call in self._table.expired(at))
@@ -223,7 +230,7 @@ class SipCalls:
         """A request within the call that may move its media: re-INVITE, UPDATE, PRACK, ACK."""
         call = self._table.get(message.call_id)
         if call is None:
-            return self._of_unseen(message)
+            return self._of_unseen(message, packet.at)
         call.touch(packet.at, packet.capture, packet.number)
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         if side == "caller":
@@ -233,7 +240,7 @@ class SipCalls:
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         call = self._table.get(message.call_id)
         if call is None:
-            return self._of_unseen(message)
+            return self._of_unseen(message, packet.at)
         if call.state is OVER:
             return NOTHING
         sender = tag_of(message.first("from"))
@@ -247,13 +254,16 @@ class SipCalls:
         self._losses.note(1)
         return self._over(call, call.side_of(sender, source_of(packet.flow)), packet)
 
-    def _of_unseen(self, message: SipMessage) -> tuple[Decoded, ...]:
+    def _of_unseen(self, message: SipMessage, at: Nanoseconds) -> tuple[Decoded, ...]:
         """A request within a call that is not known yet: until it is answered it proves nothing; then, where it went is
         where the far end is by now, such as the conference that a bridge has put its caller into.
         """
-        self._targets[f"{message.call_id} {tag_of(message.first('from'))}"] = message.target
-        if len(self._targets) > MAX_TARGETS:
+        name = f"{message.call_id} {tag_of(message.first('from'))}"
+        self._targets.pop(name, None)
+        if len(self._targets) >= self._most_targets:
             self._targets.popitem(last=False)
+            self.counts["requests_unplaced_evicted"] += 1
+        self._targets[name] = (at, message.target)
         return NOTHING
 
     def _over(self, call: Call, by: Side, packet: Packet) -> tuple[Decoded, ...]:
@@ -383,7 +393,7 @@ class SipCalls:
     ) -> tuple[Call, tuple[Decoded, ...]]:
         """The call as an answer tells of it, when the INVITE was lost, or not seen by a mirror of one direction."""
         to = uri_of(message.first("to"))
-        target = self._targets.pop(f"{message.call_id} {caller}", to)
+        _, target = self._targets.pop(f"{message.call_id} {caller}", (0, to))
         call = Call(message.call_id, number, reverse_of(packet.flow), target, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)

@@ -9,11 +9,12 @@ from monitor.decoders.losses import Losses
 from monitor.decoders.media import CallMedia, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sip_address import params_of
-from monitor.decoders.sip_call import OVER, Call, CallTable
+from monitor.decoders.sip_call import OVER, SWEEP, WAITING, Call, CallTable
 from monitor.decoders.sip_claims import tag_of
 from monitor.decoders.sip_keys import keys_in
 from monitor.decoders.sip_message import SipMessage
 from monitor.model.calls import DigitDialled, KeySource
+from monitor.model.evidence import Nanoseconds
 from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import Packet, evidence_of, source_of
@@ -33,6 +34,8 @@ class Subscription(NamedTuple):
     call: str
     tag: str
     """Of the side whose keys are told."""
+    at: Nanoseconds
+    """When it was asked for."""
 
 
 class SipKeys:
@@ -55,13 +58,23 @@ class SipKeys:
         self._others = others or {}
         counts |= {"sip_keys": 0, "sip_echoes": 0, "subscriptions_evicted": 0}
         self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
+        self._swept: Nanoseconds = 0
 
     @property
     def subscribed(self) -> int:
         """Subscriptions that are remembered."""
         return len(self._subscriptions)
 
-    def subscribe(self, message: SipMessage, _packet: Packet) -> tuple[Decoded, ...]:
+    def advance(self, at: Nanoseconds) -> None:
+        """Once a minute forgets the subscriptions to calls that are over, or never came."""
+        if abs(at - self._swept) < SWEEP:
+            return
+        self._swept = at
+        for name, subscription in list(self._subscriptions.items()):
+            if subscription.at + WAITING < at and self._table.get(subscription.call) is None:
+                del self._subscriptions[name]
+
+    def subscribe(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Remembers whose keys a subscription outside of the call's dialog is about (RFC 4730, 3.2)."""
         event = message.first("event")
         if not event.lower().startswith("kpml"):
@@ -74,7 +87,7 @@ class SipKeys:
             if message.call_id not in self._subscriptions and len(self._subscriptions) >= self._most:
                 self._subscriptions.popitem(last=False)
                 self._counts["subscriptions_evicted"] += 1
-            self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local)
+            self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local, packet.at)
         return NOTHING
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:

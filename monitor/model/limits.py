@@ -128,8 +128,44 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     subscriptions: Entries = 4_096
     """Subscriptions to the keys of a call, in a dialog of their own.
 
-    Life: that of the call.
+    Life: that of the call; 10 minutes while there is none.
     Full: the oldest is forgotten.
+    """
+    roster_subscriptions: Entries = 4_096
+    """Subscriptions to rosters whose last document is remembered, so that each is read once.
+
+    Life: a day without news.
+    Full: the one longest without news is forgotten; its last document, sent again, is read again.
+    """
+    requests_unplaced: Entries = 4_096
+    """Requests within calls that were not seen, whose answer is awaited.
+
+    Life: a minute.
+    Full: the oldest is forgotten.
+    """
+    calls_kept: Entries = 1_024
+    """Calls to meetings whose messages are kept, in case one of them must be read anew.
+
+    Life: that of the call.
+    Full: the one heard of first is forgotten: a later copy of its messages that differs is read in its place only.
+    """
+    calls_kept_bytes: Octets = 8 * MIB
+    """Bytes of their messages, all together.
+
+    Life: as their call.
+    Full: as `calls_kept`.
+    """
+    calls_doubted: Entries = 256
+    """Calls that are read in more than one way, since copies of their messages differ.
+
+    Life: that of the call.
+    Full: the one longest without a new reading goes on as its first copies have it.
+    """
+    streams_doubted: Entries = 256
+    """Directions of TCP connections whose messages are read in two ways.
+
+    Life: until both readings are between messages again, or that of the connection.
+    Full: the one that began first goes on in one reading.
     """
 
     # platforms
