@@ -12,7 +12,7 @@ from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddit
 from monitor.decoders.losses import Losses
 from monitor.decoders.media import OTHER, MediaAddresses, Side
 from monitor.decoders.sip_address import parse_address
-from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, Call, CallTable, timer_of
+from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, UNCOUNTED, Call, CallTable, timer_of
 from monitor.decoders.sip_claims import (
     asserted_in,
     branch_of,
@@ -311,7 +311,11 @@ class SipCalls:
             return self._refused(call, number, status, message, packet)
         if status >= 200:
             return self._success(call, number, message, packet)
-        if call is None or call.state is ANSWERED:
+        if call is None:
+            # The answer itself may be lost as well: then this description is all that leads from the keys to the call.
+            call, before = self._rebuild(number, tag_of(message.first("from")), message, packet)
+            return (*before, *self._media_of_answer(call, message, packet))
+        if call.state is ANSWERED:
             return NOTHING
         odd = self._media_of_answer(call, message, packet)
         if status != 181 or call.forwarded:
@@ -330,6 +334,7 @@ class SipCalls:
             if method not in ESTABLISHED or message.status >= 300 or not (caller and callee):
                 return NOTHING
             call, before = self._rebuild(number, caller, message, packet)
+            call.latest = UNCOUNTED
             claims = Claims(uri=uri_of(message.first("to")), sent_from=text_of(source_of(packet.flow)))
             before += self._answered(call, caller, callee, claims, "", False, packet)
         call.touch(packet.at, packet.capture, packet.number)

@@ -9,7 +9,7 @@ from monitor.decoders.losses import Losses
 from monitor.decoders.media import CallMedia, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sip_address import params_of
-from monitor.decoders.sip_call import OVER, SWEEP, WAITING, Call, CallTable
+from monitor.decoders.sip_call import OVER, SWEEP, UNCOUNTED, WAITING, Call, CallTable
 from monitor.decoders.sip_claims import tag_of
 from monitor.decoders.sip_keys import keys_in
 from monitor.decoders.sip_message import SipMessage
@@ -19,7 +19,7 @@ from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import Packet, evidence_of, source_of
 
-MAX_MISSED = 8
+MAX_MISSED = 4
 """So many numbers between two requests are put down to losses; some devices count otherwise."""
 
 PACKAGES: Final = frozenset({"kpml", "telephone-event", "dtmf", "dtmf-relay"})
@@ -114,23 +114,40 @@ class SipKeys:
             call.media = CallMedia(call.id)
         # Two subscribers are told the same keys, each in a dialog of its own.
         path = f"{via} {message.call_id}".encode()
-        frayed = side == "caller" and self._is_behind_gap(call, message)
+        missed = self._missed_before(call, message) if side == "caller" else 0
         news = [key for key in keys if call.media.counts(packet.at, side, key, path)]
         self._counts["sip_keys"] += len(news)
         self._counts["sip_echoes"] += len(keys) - len(news)
         at, seen = packet.at, evidence_of(packet)
+        frayed = missed != 0
         return tuple(
-            DigitDialled(at=at, evidence=seen, call=call.id, digit=key, by=side, via=via, frayed=frayed) for key in news
+            DigitDialled(
+                at=at,
+                evidence=seen,
+                call=call.id,
+                digit=key,
+                by=side,
+                via=via,
+                frayed=frayed,
+                missed=0 if number else max(missed, 0),
+            )
+            for number, key in enumerate(news)
         )
 
-    def _is_behind_gap(self, call: Call, message: SipMessage) -> bool:
-        """Whether requests of the caller before this one are missing: each has the next number (RFC 3261, 12.2.1.1)."""
-        if message.call_id != call.id or call.rebuilt:
-            return False
-        missed = message.cseq[0] - call.latest - 1
-        call.latest = max(call.latest, message.cseq[0])
-        self._losses.note(1, min(max(missed, 0), MAX_MISSED))
-        return missed > 0
+    def _missed_before(self, call: Call, message: SipMessage) -> int:
+        """How many requests of the caller are missing before this one: each has the next number (RFC 3261, 12.2.1.1).
+
+        -1 when the call's first ones are missing, so that nobody knows how many.
+        """
+        if message.call_id != call.id:
+            return 0
+        number, before = message.cseq[0], call.latest
+        call.latest = max(before, number)
+        if before == UNCOUNTED:
+            return -1
+        missed = min(max(number - before - 1, 0), MAX_MISSED)
+        self._losses.note(1, missed)
+        return missed
 
     def _call_of(self, message: SipMessage, packet: Packet) -> tuple[Call | None, Side]:
         """Which call, and which side of it pressed."""

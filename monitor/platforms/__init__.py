@@ -245,8 +245,7 @@ class Platforms:
 
     def _pressed(self, event: DigitDialled, keypad: Keypad) -> KeyPressed:
         lost = keypad.lost
-        keypad.frayed = keypad.frayed or event.frayed
-        keypad.press(event.digit)
+        keypad.press(event.digit, event.missed, frayed=event.frayed)
         self.counts["keys"] += 1
         self.counts["slots_lost"] += keypad.lost - lost
         return KeyPressed(
