@@ -206,13 +206,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     strangers_talking: Entries = 32_768
     """Calls that lead nowhere known and are answered.
 
-    Life: that of the call.
+    Life: that of the call, and a day at most.
     Full: the oldest is forgotten.
     """
     halves: Entries = 8_192
-    """Names under which the other half of a call through a back-to-back agent is waited for.
+    """Names under which the other half of a call through a back-to-back agent is waited for, in each of two tables.
 
-    Life: 5 s.
+    Life: 5 s; 3 minutes where it only rings, or its offer was not seen.
     Full: the oldest is forgotten.
     """
     transfers: Entries = 1_024
@@ -226,6 +226,43 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Life: the run; it is only the calendar's, kept at hand.
     Full: the oldest is worked out anew when it is asked for.
+    """
+
+    conferences: Entries = 4_096
+    """Conferences of which a bridge tells a roster, one for each source.
+
+    Life: that of the subscriptions to it; an hour and a minute without news.
+    Full: one of a source that the policy does not name, the one longest silent of them; then the one longest silent.
+    """
+    roster_users: Entries = 20_000
+    """Users on these rosters, all together; of a source that the policy does not name, 64 of one conference.
+
+    Life: as long as the roster has them.
+    Full: conferences of unnamed sources make room for one that is named; else who comes then is not taken up.
+    """
+    roster_subscribers: Entries = 16_384
+    """Subscriptions whose end is known by that of the call in which they run.
+
+    Life: that of the conference.
+    Full: the oldest is forgotten; its end is not noticed before its time is over.
+    """
+    focuses: Entries = 4_096
+    """URIs of conferences that were learned from the answers of their bridge.
+
+    Life: a day.
+    Full: the oldest is forgotten; a roster that names only this URI finds no meeting.
+    """
+    callers_waiting: Entries = 8_192
+    """Names of callers who were answered and are not in yet, by which a roster finds their call.
+
+    Life: that of their calls, until they are in.
+    Full: the oldest is forgotten, and told by the roster alone.
+    """
+    nameless_meetings: Entries = 4_096
+    """Meetings with participants without identity, up to 64 of each, whom no name finds.
+
+    Life: as long as one of them is in.
+    Full: the one longest without a new one is forgotten; a roster's nameless user may be told beside the call.
     """
 
     # detections

@@ -82,6 +82,14 @@ class Platforms:
             "dial_ins_elsewhere": len(self._strangers),
         }
 
+    def expire(self, at: Nanoseconds) -> None:
+        """Forgets the dial-ins in which no key was pressed for long; called about once a minute of packet time."""
+        tables = (self._offered, self._dial_ins, self._strangers)
+        for table in tables:
+            while table and next(iter(table.values()))[0] < at - EXPIRY:
+                table.popitem(last=False)
+                self.counts["dial_ins_expired"] += 1
+
     def read_text(self, text: str) -> MeetingText:
         """The meetings, and the numeric PINs, in any text of an invitation, in any language.
 
