@@ -17,23 +17,20 @@ from monitor.decoders.sip_claims import (
     asserted_in,
     branch_of,
     claims_of,
-    party_in,
-    session_of,
     tag_of,
-    taken_over_by,
     uri_of,
     uris_in,
 )
 from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
+from monitor.decoders.sip_offers import broken_in, call_id_of, number_of, offered_behind, offered_in
 from monitor.decoders.sip_pressed import SipKeys
 from monitor.decoders.sip_rosters import PACKAGE, SipRosters
-from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
+from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.limits import Limits
-from monitor.model.meetings import Method
-from monitor.model.oddities import Malformed, Oddity, Reason
+from monitor.model.oddities import Malformed, Reason
 from monitor.model.packets import Packet, destination_of, evidence_of, reverse_of, source_of, text_of
 
 MAX_OFFERS = 4
@@ -136,11 +133,11 @@ class SipCalls:
     # Requests
 
     def _invite(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
-        call_id = _call_id_of(message)
+        call_id = call_id_of(message)
         call = self._table.get(call_id)
         if call is None:
             return self._offer(message, packet)
-        number = _number_of(message)
+        number = number_of(message)
         if number == call.number and packet.flow in call.hops and not call.rebuilt:
             return NOTHING
         within = bool(tag_of(message.first("to")))
@@ -173,22 +170,22 @@ class SipCalls:
         call.rebuilt = False
         call.offers += 1
         call.asserted = asserted
-        return (_offered(message, head, packet), *odd)
+        return (offered_in(message, head, packet), *odd)
 
     def _offer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A call begins."""
         head = Head(message)
-        call_id, number, caller = _call_id_of(message), _number_of(message), tag_of(head.first("from"))
+        call_id, number, caller = call_id_of(message), number_of(message), tag_of(head.first("from"))
         call = Call(call_id, number, packet.flow, message.target, caller)
         call.branches = (branch_of(head.first("via")),)
-        offered = _offered(message, head, packet, partial=bool(tag_of(head.first("to"))))
+        offered = offered_in(message, head, packet, partial=bool(tag_of(head.first("to"))))
         call.asserted = offered.caller.asserted
         evicted = self._begin(call, packet)
         return (
             *evicted,
             offered,
             *self._media.announce(call, "caller", message, packet),
-            *_broken_in(message, head, packet),
+            *broken_in(message, head, packet),
         )
 
     def _begin(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
@@ -219,7 +216,7 @@ class SipCalls:
                 # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261,
                 # 17.1.1.3).
                 if branch_of(message.first("via")) in call.branches:
-                    return self._refused_unseen(call, packet) if _number_of(message) != call.challenged else NOTHING
+                    return self._refused_unseen(call, packet) if number_of(message) != call.challenged else NOTHING
                 callee_claims = Claims(uri=uri_of(to), sent_from=text_of(destination_of(packet.flow)))
                 return self._answered(call, caller, callee, callee_claims, message.target, False, packet)
         if b"telephone-event" in message.text:
@@ -234,7 +231,7 @@ class SipCalls:
         call.touch(packet.at, packet.capture, packet.number)
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         if side == "caller":
-            call.latest = max(call.latest, _number_of(message))
+            call.latest = max(call.latest, number_of(message))
         return self._media.announce(call, side, message, packet)
 
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -283,7 +280,7 @@ class SipCalls:
             return NOTHING
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         to = uri_of(message.first("refer-to"))
-        if not call.is_new(f"{side} {_number_of(message)}") or not to:
+        if not call.is_new(f"{side} {number_of(message)}") or not to:
             return NOTHING
         call.touch(packet.at, packet.capture, packet.number)
         return (
@@ -402,19 +399,7 @@ class SipCalls:
         call = Call(message.call_id, number, reverse_of(packet.flow), target, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)
-        display, uri = party_in(message.first("from"))
-        offered = CallOffered(
-            at=packet.at,
-            evidence=evidence_of(packet),
-            call=call.id,
-            method=Method.SIP,
-            target=target,
-            addressed_to=to,
-            caller=Claims(uri=uri, display=display, sent_from=text_of(destination_of(packet.flow))),
-            sent_to=text_of(source_of(packet.flow)),
-            partial=True,
-        )
-        return call, (*evicted, offered)
+        return call, (*evicted, offered_behind(message, target, to, packet))
 
     def _refused_of_unseen(self, number: int, status: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A refusal is the only trace of an attempt: those who search for meetings leave many."""
@@ -446,54 +431,3 @@ class SipCalls:
             refused,
             CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=contacts, how="redirect"),
         )
-
-
-def _offered(message: SipMessage, head: Head, packet: Packet, *, partial: bool = False) -> CallOffered:
-    """The offer as the INVITE states it; in part, when it is a later INVITE of a call whose first one was not seen."""
-    source = text_of(source_of(packet.flow))
-    return CallOffered(
-        at=packet.at,
-        evidence=evidence_of(packet),
-        call=message.call_id,
-        method=Method.SIP,
-        target=message.target,
-        addressed_to=uri_of(head.first("to")),
-        caller=claims_of(head, "from", source),
-        sent_to=text_of(destination_of(packet.flow)),
-        session="" if head.plain else session_of(head),
-        replaces="" if head.plain else taken_over_by(head),
-        partial=partial,
-    )
-
-
-def _call_id_of(message: SipMessage) -> str:
-    """The Call-ID, without which a message belongs to nothing."""
-    call_id = message.call_id
-    if not call_id:
-        raise Malformed(Reason.MISSING, 0, "no Call-ID")
-    return call_id
-
-
-def _number_of(message: SipMessage) -> int:
-    """The number of CSeq; 0 when it is broken, for a request can be understood without."""
-    try:
-        return message.cseq[0]
-    except Malformed:
-        return 0
-
-
-def _broken_in(message: SipMessage, head: Head, packet: Packet) -> tuple[Oddity, ...]:
-    """What is wrong with a request and matters to its call; `SipMessage.problems` knows much more, at its price."""
-    found: list[Malformed] = []
-    try:
-        if message.cseq[1] != message.method:
-            found.append(Malformed(Reason.CONFLICT, 0, "CSeq names another method"))
-    except Malformed as error:
-        found.append(error)
-    if message.version != "2.0":
-        found.append(Malformed(Reason.UNSUPPORTED, 0, "a version of SIP that is not 2.0"))
-    length = head.first("content-length")
-    there = len(message.text) - message.text.find(b"\r\n\r\n") - 4
-    if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > there:
-        found.append(Malformed(Reason.BAD_LENGTH, message.body_at, "Content-Length is larger than the body"))
-    return tuple(oddity_of(packet, "sip", error) for error in found) if found else ()
