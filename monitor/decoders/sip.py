@@ -142,11 +142,8 @@ class SipStream:
     def __init__(self, sip: Sip) -> None:
         self._sip = sip
         self._framing = SipFraming()
-
-    @property
-    def held(self) -> int:
+        self.held = 0
         """Bytes of a message that is not whole yet."""
-        return self._framing.held
 
     def feed(self, packet: StreamData) -> Iterable[Decoded]:
         """What the messages that these bytes complete have to say."""
@@ -161,7 +158,11 @@ class SipStream:
         return self._take(self._framing.close(), packet)
 
     def _take(self, read: Iterable[SipMessage | Malformed], packet: Packet) -> Iterable[Decoded]:
-        said: list[Decoded] = []
+        self.held = self._framing.held
+        take = self._sip.take
+        found: Sequence[Decoded] = NOTHING
         for one in read:
-            said += (oddity_of(packet, "sip", one),) if isinstance(one, Malformed) else self._sip.take(one, packet)
-        return said
+            said = take(one, packet) if isinstance(one, SipMessage) else (oddity_of(packet, "sip", one),)
+            if said:
+                found = [*found, *said]
+        return found

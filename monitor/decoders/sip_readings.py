@@ -90,13 +90,13 @@ class SipReadings:
         Raises:
             Malformed: A header that is needed is broken.
         """
+        if 100 <= message.status < 200:
+            return self._read(message, packet)
         method, call_id = message.method, message.call_id
         doubtful = type(packet) is Datagram and packet.ambiguous
         compared = doubtful or method in _CONTENT
         if not compared and call_id not in self._kept and call_id not in self.names:
             return self._read(message, packet)  # of a call that leads to no meeting: nearly all
-        if 100 <= message.status < 200:
-            return self._read(message, packet)
         if compared and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
             what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
             return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING

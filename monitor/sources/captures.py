@@ -21,7 +21,7 @@ from monitor.model.packets import Frame
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import CaptureReport, Damage
 from monitor.sources.compression import Gunzip, Plain, Readable, Unzstd, unpacked
-from monitor.sources.filters import Filters, Judge
+from monitor.sources.filters import Filters
 from monitor.sources.looks import AGAIN, FirstLook, LayoutOf
 from monitor.sources.order import SAMPLE, in_order, is_disordered
 from monitor.sources.pcap import MAGICS, Pcap
@@ -106,10 +106,9 @@ class Capture:
 
     def frames(self, filters: Filters) -> Generator[Frame, None, None]:
         """The frames that the filters want: in the capture's own order, or by time where that is none."""
-        if self.disordered:
-            yield from in_order(self._frames(filters))
-        else:
-            yield from self._frames(filters)
+        # One generator around another costs every frame, so there are as few of them as can be.
+        frames = self._frames(filters)
+        return in_order(frames) if self.disordered else frames
 
     def _frames(self, filters: Filters) -> Generator[Frame, None, None]:
         with ExitStack() as opened:
@@ -142,17 +141,12 @@ class Capture:
             return program is not None and filters.wants(program, data, length)
 
         if self._stream and self._stream.seekable:
-            yield from self._followed(walker, filters, look, judge)
+            with filters.follow(str(Path(self.path).absolute()), look, judge) as followed:
+                if followed is not None:
+                    snap_bytes, frames = followed
+                    walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
+                    yield from walker.follow(frames)
         yield from walker.frames(lambda link, data, length: judge(walker.number, link, data, length))
-
-    def _followed(self, walker: Walker, filters: Filters, look: FirstLook, judge: Judge) -> Iterator[Frame]:
-        """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""
-        with filters.follow(str(Path(self.path).absolute()), look, judge) as followed:
-            if followed is None:
-                return
-            snap_bytes, frames = followed
-            walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
-            yield from walker.follow(frames)
 
     @contextmanager
     def _opened(self) -> Iterator[Readable]:

@@ -4,7 +4,7 @@ The order of a whole capture costs memory, and a wider filter is of use only fro
 that shows disorder among its first frames is put in order, and no more than `BLOCK` frames ahead.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from heapq import heappush, heappushpop
 from itertools import islice, pairwise
 
@@ -22,7 +22,7 @@ def is_disordered(frames: Iterable[Frame]) -> bool:
     return any(after.at < before.at for before, after in pairwise(islice(frames, SAMPLE)))
 
 
-def in_order(frames: Iterable[Frame]) -> Iterator[Frame]:
+def in_order(frames: Iterable[Frame]) -> Generator[Frame, None, None]:
     """The frames by time, and those of one moment by number, when none is more than `BLOCK` from its place."""
     waiting: list[tuple[Nanoseconds, int, Frame]] = []
     for frame in frames:
