@@ -233,7 +233,8 @@ class Signals:
     def coverage(self) -> Coverage:
         """How well signalling could be seen so far: partial as soon as any of it is known to be missing."""
         wire = self.wire.counts
-        return Coverage.PARTIAL if any(wire[count] for count in MISSING) else Coverage.OBSERVED
+        missing = self.decoders.losses.missed_ever or any(wire[count] for count in MISSING)
+        return Coverage.PARTIAL if missing else Coverage.OBSERVED
 
     def summary(self, **counts: int) -> Summary:
         """What was read and what was not."""
