@@ -96,13 +96,14 @@ def _routed(data: bytes, random: Random) -> bytes:
 def translated(packets: Sequence[Packet], random: Random) -> list[Packet]:
     """Every packet before and behind a translator (RFC 3022): the callers' addresses and ports differ, and no more."""
     ports: dict[bytes, int] = {}
-    seen = [_seen(packet, ports) for packet in packets]
-    delays = [random.randrange(1, LATEST_COPY) for _ in packets]
-    copies = [
+    copies: list[Packet] = []
+    for packet in packets:
         # What goes to the bridge is seen before the translator first, what comes from it behind.
-        Packet(max(0, one.at + (delay if _to_bridge(one.data) else -delay)), data, one.length)
-        for one, data, delay in zip(packets, seen, delays, strict=True)
-    ]
+        delay = random.randrange(1, LATEST_COPY)
+        if _to_bridge(packet.data):
+            copies.append(packet._replace(at=packet.at + delay, data=_seen(packet.data, ports)))
+        elif packet.data[12:14] == _IPV4 and packet.data[26:30] in BRIDGES:
+            copies.append(packet._replace(at=packet.at - delay, data=_seen(packet.data, ports)))
     return by_time([*packets, *copies])
 
 
@@ -110,9 +111,9 @@ def _to_bridge(data: bytes) -> bool:
     return (data[30:34] if data[12:14] == _IPV4 else data[38:54]) in BRIDGES
 
 
-def _seen(packet: Packet, ports: dict[bytes, int]) -> bytes:
+def _seen(frame: bytes, ports: dict[bytes, int]) -> bytes:
     """The frame with the caller's end translated."""
-    data = bytearray(packet.data)
+    data = bytearray(frame)
     if data[12:14] != _IPV4 or data[23] not in (6, 17):
         return bytes(data)
     ends = ((26, 34), (30, 36))

@@ -28,7 +28,7 @@ TRACE = bool(os.environ.get("TRACE"))
 def is_capturing(trunk: int) -> bool:
     """Whether that process holds a packet socket (packet(7)); those of an earlier life do not count."""
     rows = Path("/proc/net/packet").read_text(encoding="ascii").splitlines()[1:]
-    ours = {os.readlink(link) for link in Path(f"/proc/{trunk}/fd").iterdir()}
+    ours = {str(link.readlink()) for link in Path(f"/proc/{trunk}/fd").iterdir()}
     return any(f"socket:[{row.split()[-1]}]" in ours for row in rows)
 
 

@@ -18,7 +18,7 @@ from monitor.model.accounts import accounts_of, envelopes_of, losses_of
 from monitor.model.alerts import Alert, Coverage
 from monitor.model.asks import Ask
 from monitor.model.calls import DecodedEvent, SignallingEvent
-from monitor.model.evidence import Nanoseconds
+from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.invitations import Address, Calendar, Directory, NumberText, Occurrence, Person, Secret
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
@@ -191,11 +191,17 @@ class Signals:
         self._packets_of, self._events_in = self.wire.feed, self.decoders.feed
         self.now: Nanoseconds = 0
         """The latest packet time so far."""
+        self.expiring: list[Callable[[Nanoseconds], None]] = [self.platforms.expire]
+        """Stages that forget what is over, about once a minute of packet time."""
+        self._expire_at: Nanoseconds = 0
 
     def events_of(self, frame: Frame) -> Sequence[SignallingEvent | Oddity]:
         """What this frame says: mostly nothing."""
-        if frame.at > self.now:
-            self.now = frame.at
+        at = frame.at
+        if at > self.now:
+            self.now = at
+            if at >= self._expire_at:
+                self._expire(at)
         # Once for every packet that the filter let through: a list is made only when there is something to put in it.
         found: Sequence[SignallingEvent | Oddity] = ()
         for packet in self._packets_of(frame):
@@ -210,6 +216,11 @@ class Signals:
         for packet in self.wire.finish():
             found += self._placed((packet,) if isinstance(packet, Oddity) else self._events_in(packet))
         return [*found, *self._placed(self.decoders.finish())]
+
+    def _expire(self, at: Nanoseconds) -> None:
+        self._expire_at = at + MINUTE
+        for expire in self.expiring:
+            expire(at)
 
     def _placed(self, events: Iterable[DecodedEvent | Oddity]) -> Iterator[SignallingEvent | Oddity]:
         for event in events:
@@ -226,7 +237,8 @@ class Signals:
     def coverage(self) -> Coverage:
         """How well signalling could be seen so far: partial as soon as any of it is known to be missing."""
         wire = self.wire.counts
-        return Coverage.PARTIAL if any(wire[count] for count in MISSING) else Coverage.OBSERVED
+        missing = self.decoders.losses.missed_ever or any(wire[count] for count in MISSING)
+        return Coverage.PARTIAL if missing else Coverage.OBSERVED
 
     def summary(self, **counts: int) -> Summary:
         """What was read and what was not."""
@@ -290,6 +302,7 @@ class Replay:
             refs_of=self.signals.platforms.refs_of,
             lossy=lambda: self.signals.decoders.losses.are_felt,
         )
+        self.signals.expiring.append(self.meetings.expire)
         self.detections = Detections(expected.policy, coverage=self.signals.coverage)
         self.outputs = outputs
 

@@ -133,7 +133,8 @@ class Automaton:
         if searched:  # The loop over everything before the first place: the search itself.
             letters.append(ALL)
             follow.append(self.first | {len(letters) - 1})
-        looping = [place for place in range(len(letters)) if place in _reached(follow, follow[place])]
+        reach = [_reached(follow, after) for after in follow]
+        looping = [place for place in range(len(letters)) if place in reach[place]]
         found = []
         search = len(letters) - 1 if searched else -1
         for one in looping:
@@ -143,7 +144,7 @@ class Automaton:
                 if one == other:
                     if _twice(one, follow, letters, self.doubled):
                         found.append(one)
-                elif other in _reached(follow, follow[one]) and _together(one, other, follow, letters):
+                elif other in reach[one] and _together(one, other, follow, letters):
                     found.append(other)
         return sorted(set(found))
 
@@ -166,12 +167,19 @@ def _reached(follow: list[set[int]], start: set[int]) -> set[int]:
     return seen
 
 
+def _leading_to(goal: int, follow: list[set[int]]) -> set[int]:
+    before: list[set[int]] = [set() for _ in follow]
+    for place, after in enumerate(follow):
+        for one in after:
+            before[one].add(place)
+    return _reached(before, {goal})
+
+
 def _together(one: int, other: int, follow: list[set[int]], letters: list[int]) -> bool:
     """Whether one text leads from `one` round to `one`, from `one` to `other`, and from `other` round to `other`."""
     begin, goal = (one, one, other), (one, other, other)
     seen, waiting = {begin}, [begin]
-    back = [place for place in range(len(letters)) if one in _reached(follow, {place})]
-    into = [place for place in range(len(letters)) if other in _reached(follow, {place})]
+    back, into = _leading_to(one, follow), _leading_to(other, follow)
     while waiting:
         a, b, c = waiting.pop()
         for x in follow[a]:
@@ -195,7 +203,7 @@ def _twice(one: int, follow: list[set[int]], letters: list[int], doubled: set[tu
     """Whether one text leads from a place round to itself in two ways: then time may double with each letter."""
     seen: set[tuple[int, int, bool]] = {(one, one, False)}
     waiting = [(one, one, False)]
-    home = {place for place in range(len(letters)) if one in _reached(follow, {place})}
+    home = _leading_to(one, follow)
     circle = home & _reached(follow, {one})
     if any(a in circle and b in circle for a, b in doubled):
         return True

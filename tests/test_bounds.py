@@ -159,7 +159,14 @@ def test_what_is_forgotten_is_counted_under_the_table_s_name(expected: Expected)
     pipeline, _ = replayed(expected, iter(()), small())
     counts = pipeline.summary().counts
     tables = {name for name in BOUNDS if name not in OUTPUTS}
-    bytes_of = {"fragment_bytes": "fragments", "stream_bytes": "stream_gaps", "calls_aside_bytes": "calls_aside"}
+    bytes_of = {
+        "fragment_bytes": "fragments",
+        "fragment_reading_bytes": "fragment_readings",
+        "stream_bytes": "stream_gaps",
+        "stream_recent_bytes": "stream_recent",
+        "calls_aside_bytes": "calls_aside",
+        "calls_kept_bytes": "calls_kept",
+    }
     for table in tables:
         assert f"{bytes_of.get(table, table)}_evicted" in counts or bytes_of.get(table) in counts, table
     assert set(pipeline.sizes()) == tables

@@ -31,6 +31,11 @@ def modules() -> dict[str, ModuleType]:
     return {one.name: import_module(one.name) for one in found if not one.name.endswith("__main__")}
 
 
+@cache
+def tree_of(name: str) -> ast.Module:
+    return ast.parse(getsource(modules()[name]))
+
+
 def uses_of(tree: ast.AST, name: str) -> set[str]:
     """How a module asks an expression: `_NAME.search(…)`, `_NAME.sub`; anything else is taken for a search."""
     uses: set[str] = set()
@@ -43,7 +48,7 @@ def uses_of(tree: ast.AST, name: str) -> set[str]:
 def named() -> Iterator[tuple[str, "re.Pattern[Any]", bool]]:
     """Every compiled expression that a module holds, and whether it is searched with."""
     for name, module in modules().items():
-        tree = ast.parse(getsource(module))
+        tree = tree_of(name)
         for attribute, value in vars(module).items():
             bound = getattr(value, "__self__", None)
             if isinstance(value, re.Pattern):
@@ -55,7 +60,7 @@ def named() -> Iterator[tuple[str, "re.Pattern[Any]", bool]]:
 def written() -> Iterator[tuple[str, "re.Pattern[Any] | None", bool]]:
     """Every expression that is given to `re` on the spot; none where it is put together from what a function knows."""
     for name, module in modules().items():
-        for function in ast.walk(ast.parse(getsource(module))):
+        for function in ast.walk(tree_of(name)):
             if not isinstance(function, ast.FunctionDef):
                 continue
             for node in ast.walk(function):
@@ -199,8 +204,8 @@ def test_those_that_are_called_harmless_are(name: str, unit: str) -> None:
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
-    for name, module in modules().items():
-        yield name, ast.parse(getsource(module))
+    for name in modules():
+        yield name, tree_of(name)
 
 
 XML = ("xml", "lxml", "defusedxml", "html.parser", "pyexpat")

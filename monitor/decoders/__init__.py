@@ -101,6 +101,8 @@ class Decoders:
                     return said
             self._own["datagrams_unknown"] += 1
             return NOTHING
+        if isinstance(packet, StreamData):
+            return self._stream_data(packet)
         if isinstance(packet, OtherReading):
             return [said for decoder in self._decoders for said in decoder.other(packet)]
         return self._stream(packet)
@@ -112,9 +114,7 @@ class Decoders:
         self._held_bytes = 0
         return NOTHING
 
-    def _stream(self, packet: StreamData | StreamGap | StreamEnd) -> Iterable[Decoded]:
-        if isinstance(packet, StreamData):
-            return self._stream_data(packet)
+    def _stream(self, packet: StreamGap | StreamEnd) -> Iterable[Decoded]:
         stream = self._streams.get(packet.flow)
         if isinstance(packet, StreamEnd):
             self._drop(packet.flow)
@@ -140,7 +140,8 @@ class Decoders:
             return self._probe(packet, stream or b"")
         self._streams.move_to_end(packet.flow)
         said = stream.feed(packet)
-        self._hold(packet.flow, stream.held)
+        if stream.held or packet.flow in self._held:
+            self._hold(packet.flow, stream.held)
         return said
 
     def _probe(self, packet: StreamData, before: bytes) -> Iterable[Decoded]:

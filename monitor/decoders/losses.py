@@ -9,9 +9,9 @@ from typing import Final
 MEMORY: Final = 4096
 """Packets after which what was noted so far counts half."""
 
-FELT: Final = 0.02
-"""From this share on a message that does not come may as well be lost: at 2 % both a BYE and its answer are lost in one
-call of 2500, below it more seldom than rules need to care about."""
+FELT: Final = 0.005
+"""From this share on a message that does not come may as well be lost. Below it a BYE and its answer, which say the
+same, are both lost in less than one call of 40,000."""
 
 
 class Losses:

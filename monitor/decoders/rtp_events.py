@@ -224,12 +224,9 @@ class RtpEvents:
         event, mark = payload[4:12], payload[13:16] + payload[2:5]
         before = known[event]
         known[event] = mark
-        losses = self._losses
-        losses.seen += 1
+        # The packets of an event's end are alike, and tell less.
         if mark[1:3] != before[1:3] and len(before) >= _ONCE:
-            missed = gap_of(before, mark)
-            if missed:
-                losses.note(0, missed)
+            self._losses.note(1, gap_of(before, mark))
 
     def _dialled(self, packet: Datagram, media: CallMedia, side: Side, keys: str, frayed: bool) -> tuple[Decoded, ...]:
         """The keys as events, without those that came by another path already."""

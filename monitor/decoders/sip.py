@@ -58,7 +58,7 @@ class Sip:
         self._calls = SipCalls(addresses, widen, losses, limits)
         self._aside = SipAside(self._calls, heeds, limits) if heeds is not None else None
         read = self._calls.read if self._aside is None else self._aside.read
-        self._readings = SipReadings(read, self._aside, self._calls.counts)
+        self._readings = SipReadings(read, self._aside, self._calls.counts, self._calls.knows, limits)
         self._read = self._readings.read
         self._doubted = self._readings.names
         self._take = self.take
@@ -71,7 +71,7 @@ class Sip:
     def sizes(self) -> dict[str, int]:
         """How full each of its tables is."""
         aside = self._aside.sizes if self._aside is not None else {"calls_aside": 0, "calls_aside_bytes": 0}
-        return self._calls.sizes | aside
+        return self._calls.sizes | aside | self._readings.sizes
 
     def probe(self, head: bytes) -> Verdict:
         """By content, for SIP is on any port: a start line with `SIP/2.0`, or at least its beginning and `SIP/`."""
@@ -140,7 +140,9 @@ class Sip:
         """Ends calls that were silent for too long."""
         if self._aside is not None:
             self._aside.advance(at)
-        return self._calls.advance(at)
+        ended = self._calls.advance(at)
+        self._readings.advance(at)
+        return ended
 
 
 class SipStream:
@@ -149,11 +151,8 @@ class SipStream:
     def __init__(self, sip: Sip) -> None:
         self._sip = sip
         self._framing = SipFraming()
-
-    @property
-    def held(self) -> int:
+        self.held = 0
         """Bytes of a message that is not whole yet."""
-        return self._framing.held
 
     def feed(self, packet: StreamData) -> Iterable[Decoded]:
         """What the messages that these bytes complete have to say."""
@@ -168,7 +167,11 @@ class SipStream:
         return self._take(self._framing.close(), packet)
 
     def _take(self, read: Iterable[SipMessage | Malformed], packet: Packet) -> Iterable[Decoded]:
-        said: list[Decoded] = []
+        self.held = self._framing.held
+        take = self._sip.take
+        found: Sequence[Decoded] = NOTHING
         for one in read:
-            said += (oddity_of(packet, "sip", one),) if isinstance(one, Malformed) else self._sip.take(one, packet)
-        return said
+            said = take(one, packet) if isinstance(one, SipMessage) else (oddity_of(packet, "sip", one),)
+            if said:
+                found = [*found, *said]
+        return found

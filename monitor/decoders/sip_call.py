@@ -26,6 +26,9 @@ One that is over is remembered as long, to know its retransmissions."""
 SILENT: Final[Nanoseconds] = 4 * HOUR
 """An answered call without session timer of which no more is heard is over after this."""
 
+UNCOUNTED: Final = -1
+"""No CSeq that anybody sends."""
+
 SHORTEST_TIMER: Final = 90
 """Seconds (RFC 4028, 5). Whoever asks for less would make a living call look dead."""
 
@@ -90,7 +93,7 @@ class Call:
         self.number = number
         """CSeq of the latest INVITE that asks for the call itself."""
         self.latest = number
-        """The highest CSeq of the caller that was seen."""
+        """The highest CSeq of the caller that was seen; `UNCOUNTED` when the first ones were not."""
         self.target = target
         self.hops: tuple[Flow, ...] = (hop,)
         """On which that INVITE was captured."""

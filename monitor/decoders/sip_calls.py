@@ -12,37 +12,34 @@ from monitor.decoders.decoder import NOTHING, Decoded, Widen, eviction_of, oddit
 from monitor.decoders.losses import Losses
 from monitor.decoders.media import OTHER, MediaAddresses, Side
 from monitor.decoders.sip_address import parse_address
-from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, Call, CallTable, timer_of
+from monitor.decoders.sip_call import ANSWERED, OFFERED, OVER, REFUSED, UNCOUNTED, Call, CallTable, timer_of
 from monitor.decoders.sip_claims import (
     asserted_in,
     branch_of,
     claims_of,
-    party_in,
-    session_of,
     tag_of,
-    taken_over_by,
     uri_of,
     uris_in,
 )
 from monitor.decoders.sip_head import Head
 from monitor.decoders.sip_media import SipMedia
 from monitor.decoders.sip_message import SipMessage
+from monitor.decoders.sip_offers import broken_in, call_id_of, number_of, offered_behind, offered_in
 from monitor.decoders.sip_pressed import SipKeys
 from monitor.decoders.sip_resumed import resume, saved_of
 from monitor.decoders.sip_rosters import PACKAGE, SipRosters
-from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallOffered, CallRefused, Claims
+from monitor.model.calls import CallAnswered, CallEnded, CallForwarded, CallRefused, Claims
 from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.limits import Limits
-from monitor.model.meetings import Method
-from monitor.model.oddities import Malformed, Oddity, Reason
+from monitor.model.oddities import Malformed, Reason
 from monitor.model.packets import Packet, destination_of, evidence_of, reverse_of, source_of, text_of
 from monitor.model.resumed import CallSaved
 
 MAX_OFFERS = 4
 """Hops on which a call is offered anew because the network asserts another identity there."""
 
-MAX_TARGETS = 4096
-"""Requests to unknown calls whose answer is awaited."""
+ANSWERABLE: Final[Nanoseconds] = MINUTE
+"""A request that nobody has answered by then is not answered any more (RFC 3261, 17.1.2.2: 32 s)."""
 
 TRYING: Final = 100
 """Tells the next hop alone that the request has come (RFC 3261, 16.2): a sixth of all messages, and no news."""
@@ -72,13 +69,14 @@ class SipCalls:
         self._losses = losses or Losses()
         self._addresses = addresses
         self._media = SipMedia(addresses, widen)
-        self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0}
-        rosters = SipRosters(self._table, self.counts)
+        self.counts = {"calls": 0, "calls_evicted": 0, "calls_expired": 0, "requests_unplaced_evicted": 0}
+        self._rosters = SipRosters(self._table, self.counts, limits.roster_subscriptions)
         self._keys = SipKeys(
-            self._table, self.counts, {PACKAGE: rosters.read}, losses=self._losses, most=limits.subscriptions
+            self._table, self.counts, {PACKAGE: self._rosters.read}, losses=self._losses, most=limits.subscriptions
         )
         self._told_of_eviction: Nanoseconds | None = None
-        self._targets: OrderedDict[str, str] = OrderedDict()
+        self._most_targets = limits.requests_unplaced
+        self._targets: OrderedDict[str, tuple[Nanoseconds, str]] = OrderedDict()
         """Where requests go that belong to calls of which nothing else was seen, by Call-ID and tag of the sender."""
         self._readers = {
             "INVITE": self._invite,
@@ -99,6 +97,8 @@ class SipCalls:
             "calls": len(self._table),
             "media_addresses": len(self._addresses),
             "subscriptions": self._keys.subscribed,
+            "roster_subscriptions": len(self._rosters),
+            "requests_unplaced": len(self._targets),
         }
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -131,6 +131,10 @@ class SipCalls:
 
     def advance(self, at: Nanoseconds) -> tuple[Decoded, ...]:
         """Ends answered calls that were silent for too long, and forgets those that nobody answered."""
+        self._keys.advance(at)
+        self._rosters.advance(at)
+        while self._targets and next(iter(self._targets.values()))[0] + ANSWERABLE < at:
+            self._targets.popitem(last=False)
         for call in self._table.drop_waiting(at):
             self._media.forget(call)
         return tuple(self._expire(call, at) for call in self._table.expired(at))
@@ -143,11 +147,11 @@ class SipCalls:
     # Requests
 
     def _invite(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
-        call_id = _call_id_of(message)
+        call_id = call_id_of(message)
         call = self._table.get(call_id)
         if call is None:
             return self._offer(message, packet)
-        number = _number_of(message)
+        number = number_of(message)
         if number == call.number and packet.flow in call.hops and not call.rebuilt:
             return NOTHING
         within = bool(tag_of(message.first("to")))
@@ -180,22 +184,22 @@ class SipCalls:
         call.rebuilt = False
         call.offers += 1
         call.asserted = asserted
-        return (_offered(message, head, packet), *odd)
+        return (offered_in(message, head, packet), *odd)
 
     def _offer(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A call begins."""
         head = Head(message)
-        call_id, number, caller = _call_id_of(message), _number_of(message), tag_of(head.first("from"))
+        call_id, number, caller = call_id_of(message), number_of(message), tag_of(head.first("from"))
         call = Call(call_id, number, packet.flow, message.target, caller)
         call.branches = (branch_of(head.first("via")),)
-        offered = _offered(message, head, packet, partial=bool(tag_of(head.first("to"))))
+        offered = offered_in(message, head, packet, partial=bool(tag_of(head.first("to"))))
         call.asserted = offered.caller.asserted
         evicted = self._begin(call, packet)
         return (
             *evicted,
             offered,
             *self._media.announce(call, "caller", message, packet),
-            *_broken_in(message, head, packet),
+            *broken_in(message, head, packet),
         )
 
     def _begin(self, call: Call, packet: Packet) -> tuple[Decoded, ...]:
@@ -226,7 +230,7 @@ class SipCalls:
                 # The ACK of a refusal belongs to the INVITE's transaction, that of a 2xx is its own (RFC 3261,
                 # 17.1.1.3).
                 if branch_of(message.first("via")) in call.branches:
-                    return self._refused_unseen(call, packet) if _number_of(message) != call.challenged else NOTHING
+                    return self._refused_unseen(call, packet) if number_of(message) != call.challenged else NOTHING
                 callee_claims = Claims(uri=uri_of(to), sent_from=text_of(destination_of(packet.flow)))
                 return self._answered(call, caller, callee, callee_claims, message.target, False, packet)
         if b"telephone-event" in message.text:
@@ -237,17 +241,17 @@ class SipCalls:
         """A request within the call that may move its media: re-INVITE, UPDATE, PRACK, ACK."""
         call = self._table.get(message.call_id)
         if call is None:
-            return self._of_unseen(message)
+            return self._of_unseen(message, packet.at)
         call.touch(packet.at, packet.capture, packet.number)
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         if side == "caller":
-            call.latest = max(call.latest, _number_of(message))
+            call.latest = max(call.latest, number_of(message))
         return self._media.announce(call, side, message, packet)
 
     def _bye(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         call = self._table.get(message.call_id)
         if call is None:
-            return self._of_unseen(message)
+            return self._of_unseen(message, packet.at)
         if call.state is OVER:
             return NOTHING
         sender = tag_of(message.first("from"))
@@ -261,22 +265,25 @@ class SipCalls:
         self._losses.note(1)
         return self._over(call, call.side_of(sender, source_of(packet.flow)), packet)
 
-    def _of_unseen(self, message: SipMessage) -> tuple[Decoded, ...]:
+    def _of_unseen(self, message: SipMessage, at: Nanoseconds) -> tuple[Decoded, ...]:
         """A request within a call that is not known yet: until it is answered it proves nothing; then, where it went is
         where the far end is by now, such as the conference that a bridge has put its caller into.
         """
-        self._targets[f"{message.call_id} {tag_of(message.first('from'))}"] = message.target
-        if len(self._targets) > MAX_TARGETS:
+        name = f"{message.call_id} {tag_of(message.first('from'))}"
+        self._targets.pop(name, None)
+        if len(self._targets) >= self._most_targets:
             self._targets.popitem(last=False)
+            self.counts["requests_unplaced_evicted"] += 1
+        self._targets[name] = (at, message.target)
         return NOTHING
 
     def _over(self, call: Call, by: Side, packet: Packet) -> tuple[Decoded, ...]:
         """Somebody has hung up."""
-        answered = call.state is ANSWERED
+        refused = call.state is REFUSED
         call.touch(packet.at, packet.capture, packet.number)
         self._media.forget(call)
         self._table.end(call)
-        if not answered:
+        if refused:
             return NOTHING
         return (CallEnded(at=packet.at, evidence=evidence_of(packet), call=call.id, by=by),)
 
@@ -287,7 +294,7 @@ class SipCalls:
             return NOTHING
         side = call.side_of(tag_of(message.first("from")), source_of(packet.flow))
         to = uri_of(message.first("refer-to"))
-        if not call.is_new(f"{side} {_number_of(message)}") or not to:
+        if not call.is_new(f"{side} {number_of(message)}") or not to:
             return NOTHING
         call.touch(packet.at, packet.capture, packet.number)
         return (
@@ -315,7 +322,11 @@ class SipCalls:
             return self._refused(call, number, status, message, packet)
         if status >= 200:
             return self._success(call, number, message, packet)
-        if call is None or call.state is ANSWERED:
+        if call is None:
+            # The answer itself may be lost as well: then this description is all that leads from the keys to the call.
+            call, before = self._rebuild(number, tag_of(message.first("from")), message, packet)
+            return (*before, *self._media_of_answer(call, message, packet))
+        if call.state is ANSWERED:
             return NOTHING
         odd = self._media_of_answer(call, message, packet)
         if status != 181 or call.forwarded:
@@ -334,10 +345,11 @@ class SipCalls:
             if method not in ESTABLISHED or message.status >= 300 or not (caller and callee):
                 return NOTHING
             call, before = self._rebuild(number, caller, message, packet)
+            call.latest = UNCOUNTED
             claims = Claims(uri=uri_of(message.first("to")), sent_from=text_of(source_of(packet.flow)))
             before += self._answered(call, caller, callee, claims, "", False, packet)
         call.touch(packet.at, packet.capture, packet.number)
-        if method == "BYE" and message.status < 300 and call.state is ANSWERED:
+        if method == "BYE" and message.status < 300 and call.state in (OFFERED, ANSWERED):
             return (*before, *self._bye_unseen(call, message, packet))
         return (*before, *self._media_of_answer(call, message, packet)) if method in ("UPDATE", "PRACK") else before
 
@@ -397,23 +409,11 @@ class SipCalls:
     ) -> tuple[Call, tuple[Decoded, ...]]:
         """The call as an answer tells of it, when the INVITE was lost, or not seen by a mirror of one direction."""
         to = uri_of(message.first("to"))
-        target = self._targets.pop(f"{message.call_id} {caller}", to)
+        _, target = self._targets.pop(f"{message.call_id} {caller}", (0, to))
         call = Call(message.call_id, number, reverse_of(packet.flow), target, caller)
         call.rebuilt = True
         evicted = self._begin(call, packet)
-        display, uri = party_in(message.first("from"))
-        offered = CallOffered(
-            at=packet.at,
-            evidence=evidence_of(packet),
-            call=call.id,
-            method=Method.SIP,
-            target=target,
-            addressed_to=to,
-            caller=Claims(uri=uri, display=display, sent_from=text_of(destination_of(packet.flow))),
-            sent_to=text_of(source_of(packet.flow)),
-            partial=True,
-        )
-        return call, (*evicted, offered)
+        return call, (*evicted, offered_behind(message, target, to, packet))
 
     def _refused_of_unseen(self, number: int, status: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """A refusal is the only trace of an attempt: those who search for meetings leave many."""
@@ -445,54 +445,3 @@ class SipCalls:
             refused,
             CallForwarded(at=packet.at, evidence=evidence_of(packet), call=call.id, to=contacts, how="redirect"),
         )
-
-
-def _offered(message: SipMessage, head: Head, packet: Packet, *, partial: bool = False) -> CallOffered:
-    """The offer as the INVITE states it; in part, when it is a later INVITE of a call whose first one was not seen."""
-    source = text_of(source_of(packet.flow))
-    return CallOffered(
-        at=packet.at,
-        evidence=evidence_of(packet),
-        call=message.call_id,
-        method=Method.SIP,
-        target=message.target,
-        addressed_to=uri_of(head.first("to")),
-        caller=claims_of(head, "from", source),
-        sent_to=text_of(destination_of(packet.flow)),
-        session="" if head.plain else session_of(head),
-        replaces="" if head.plain else taken_over_by(head),
-        partial=partial,
-    )
-
-
-def _call_id_of(message: SipMessage) -> str:
-    """The Call-ID, without which a message belongs to nothing."""
-    call_id = message.call_id
-    if not call_id:
-        raise Malformed(Reason.MISSING, 0, "no Call-ID")
-    return call_id
-
-
-def _number_of(message: SipMessage) -> int:
-    """The number of CSeq; 0 when it is broken, for a request can be understood without."""
-    try:
-        return message.cseq[0]
-    except Malformed:
-        return 0
-
-
-def _broken_in(message: SipMessage, head: Head, packet: Packet) -> tuple[Oddity, ...]:
-    """What is wrong with a request and matters to its call; `SipMessage.problems` knows much more, at its price."""
-    found: list[Malformed] = []
-    try:
-        if message.cseq[1] != message.method:
-            found.append(Malformed(Reason.CONFLICT, 0, "CSeq names another method"))
-    except Malformed as error:
-        found.append(error)
-    if message.version != "2.0":
-        found.append(Malformed(Reason.UNSUPPORTED, 0, "a version of SIP that is not 2.0"))
-    length = head.first("content-length")
-    there = len(message.text) - message.text.find(b"\r\n\r\n") - 4
-    if length.isascii() and length.isdigit() and len(length) < 10 and int(length) > there:
-        found.append(Malformed(Reason.BAD_LENGTH, message.body_at, "Content-Length is larger than the body"))
-    return tuple(oddity_of(packet, "sip", error) for error in found) if found else ()

@@ -17,14 +17,16 @@ from monitor.model.packets import Packet, source_of
 MAX_WIDENED = 512
 """Ports that are asked of the packet filter for redundancy: a filter of thousands would slow down every packet."""
 
-MAX_UNREAD = 4096
-"""Descriptions that wait to be read: about 1 MiB."""
+MAX_UNREAD_BYTES = 1024 * 1024
+"""Of descriptions that wait to be read: some 4,000 as telephones send them."""
 
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
 _EVENT: Final = b" telephone-event"
-_UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/")
+_INDENTED: Final = (b"\n ", b"\n\t", b"\n\r", b"\n\0")
+"""Lines whose kind `parse_sdp` finds behind what does not belong there."""
+_UNUSUAL: Final = (b"\na=crypto:", b"\na=fingerprint:", b"\na=key-mgmt:", b" red/", *_INDENTED)
 
 
 class SipMedia:
@@ -35,6 +37,7 @@ class SipMedia:
         self._widen = widen
         self._widened: set[int] = set()
         self._unread: list[tuple[Call, Side, bytes, bytes]] = []
+        self._unread_bytes = 0
         addresses.readers.append(self.read)
 
     def announce(self, call: Call, side: Side, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -58,7 +61,8 @@ class SipMedia:
         if at > 0 and b"\n--" not in body and b" red/" not in body:
             # A plain description waits until somebody asks: in most calls nobody presses a key.
             self._unread.append((call, side, body, sender))
-            if len(self._unread) >= MAX_UNREAD:
+            self._unread_bytes += len(body)
+            if self._unread_bytes >= MAX_UNREAD_BYTES:
                 self.read()
             return NOTHING
         self.read()
@@ -73,7 +77,7 @@ class SipMedia:
     def read(self) -> None:
         """Reads the descriptions that wait, in the order in which they came."""
         if self._unread:
-            unread, self._unread = self._unread, []
+            unread, self._unread, self._unread_bytes = self._unread, [], 0
             for call, side, body, sender in unread:
                 if call.state is not OVER:
                     if (usual := usual_media(body)) is not None:

@@ -9,16 +9,17 @@ from monitor.decoders.losses import Losses
 from monitor.decoders.media import CallMedia, Side
 from monitor.decoders.multipart import bodies_of
 from monitor.decoders.sip_address import params_of
-from monitor.decoders.sip_call import OVER, Call, CallTable
+from monitor.decoders.sip_call import OVER, SWEEP, UNCOUNTED, WAITING, Call, CallTable
 from monitor.decoders.sip_claims import tag_of
 from monitor.decoders.sip_keys import keys_in
 from monitor.decoders.sip_message import SipMessage
 from monitor.model.calls import DigitDialled, KeySource
+from monitor.model.evidence import Nanoseconds
 from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.model.packets import Packet, evidence_of, source_of
 
-MAX_MISSED = 8
+MAX_MISSED = 4
 """So many numbers between two requests are put down to losses; some devices count otherwise."""
 
 PACKAGES: Final = frozenset({"kpml", "telephone-event", "dtmf", "dtmf-relay"})
@@ -33,6 +34,8 @@ class Subscription(NamedTuple):
     call: str
     tag: str
     """Of the side whose keys are told."""
+    at: Nanoseconds
+    """When it was asked for."""
 
 
 class SipKeys:
@@ -55,13 +58,23 @@ class SipKeys:
         self._others = others or {}
         counts |= {"sip_keys": 0, "sip_echoes": 0, "subscriptions_evicted": 0}
         self._subscriptions: OrderedDict[str, Subscription] = OrderedDict()
+        self._swept: Nanoseconds = 0
 
     @property
     def subscribed(self) -> int:
         """Subscriptions that are remembered."""
         return len(self._subscriptions)
 
-    def subscribe(self, message: SipMessage, _packet: Packet) -> tuple[Decoded, ...]:
+    def advance(self, at: Nanoseconds) -> None:
+        """Once a minute forgets the subscriptions to calls that are over, or never came."""
+        if abs(at - self._swept) < SWEEP:
+            return
+        self._swept = at
+        for name, subscription in list(self._subscriptions.items()):
+            if subscription.at + WAITING < at and self._table.get(subscription.call) is None:
+                del self._subscriptions[name]
+
+    def subscribe(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Remembers whose keys a subscription outside of the call's dialog is about (RFC 4730, 3.2)."""
         event = message.first("event")
         if not event.lower().startswith("kpml"):
@@ -74,7 +87,7 @@ class SipKeys:
             if message.call_id not in self._subscriptions and len(self._subscriptions) >= self._most:
                 self._subscriptions.popitem(last=False)
                 self._counts["subscriptions_evicted"] += 1
-            self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local)
+            self._subscriptions[message.call_id] = Subscription(call_id, tag_of(local) or local, packet.at)
         return NOTHING
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -101,23 +114,40 @@ class SipKeys:
             call.media = CallMedia(call.id)
         # Two subscribers are told the same keys, each in a dialog of its own.
         path = f"{via} {message.call_id}".encode()
-        frayed = side == "caller" and self._is_behind_gap(call, message)
+        missed = self._missed_before(call, message) if side == "caller" else 0
         news = [key for key in keys if call.media.counts(packet.at, side, key, path)]
         self._counts["sip_keys"] += len(news)
         self._counts["sip_echoes"] += len(keys) - len(news)
         at, seen = packet.at, evidence_of(packet)
+        frayed = missed != 0
         return tuple(
-            DigitDialled(at=at, evidence=seen, call=call.id, digit=key, by=side, via=via, frayed=frayed) for key in news
+            DigitDialled(
+                at=at,
+                evidence=seen,
+                call=call.id,
+                digit=key,
+                by=side,
+                via=via,
+                frayed=frayed,
+                missed=0 if number else max(missed, 0),
+            )
+            for number, key in enumerate(news)
         )
 
-    def _is_behind_gap(self, call: Call, message: SipMessage) -> bool:
-        """Whether requests of the caller before this one are missing: each has the next number (RFC 3261, 12.2.1.1)."""
-        if message.call_id != call.id or call.rebuilt:
-            return False
-        missed = message.cseq[0] - call.latest - 1
-        call.latest = max(call.latest, message.cseq[0])
-        self._losses.note(1, min(max(missed, 0), MAX_MISSED))
-        return missed > 0
+    def _missed_before(self, call: Call, message: SipMessage) -> int:
+        """How many requests of the caller are missing before this one: each has the next number (RFC 3261, 12.2.1.1).
+
+        -1 when the call's first ones are missing, so that nobody knows how many.
+        """
+        if message.call_id != call.id:
+            return 0
+        number, before = message.cseq[0], call.latest
+        call.latest = max(before, number)
+        if before == UNCOUNTED:
+            return -1
+        missed = min(max(number - before - 1, 0), MAX_MISSED)
+        self._losses.note(1, missed)
+        return missed
 
     def _call_of(self, message: SipMessage, packet: Packet) -> tuple[Call | None, Side]:
         """Which call, and which side of it pressed."""

@@ -10,30 +10,24 @@ from typing import Final, TypeAlias
 
 from monitor.decoders.decoder import NOTHING, Decoded, oddity_of
 from monitor.decoders.sip_aside import SipAside
+from monitor.decoders.sip_call import SWEEP
 from monitor.decoders.sip_claims import branch_of, tag_of
 from monitor.decoders.sip_message import SipMessage, usual_names
 from monitor.decoders.sip_stream import SipFraming
+from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Reason
 from monitor.model.packets import Datagram, Flow, OtherReading, Packet, StreamData
 from monitor.model.readings import name_of, reading_of
 
-MAX_CALLS = 1024
-"""Calls to meetings whose messages are kept, in case one of them is read anew; the one heard of first is forgotten."""
-
-MAX_BYTES = 8 * 1024 * 1024
-"""Of their messages."""
-
 MAX_MESSAGES = 64
 """Of one call."""
-
-MAX_DOUBTED = 256
-"""Calls that are read in more than one way at once."""
 
 MAX_READINGS = 8
 """Other ways to read one call; the latest holds every difference so far."""
 
-MAX_STREAMS = 256
-"""Streams that are read in two ways at once."""
+SILENT: Final[Nanoseconds] = 10 * MINUTE
+"""A connection on which nothing is said for so long is over."""
 
 Read: TypeAlias = Callable[[SipMessage, Packet], tuple[Decoded, ...]]
 Kept: TypeAlias = tuple[SipMessage, Packet]
@@ -45,16 +39,50 @@ _CONTENT: Final = frozenset({"INVITE", "INFO"})
 class SipReadings:
     """Stands before the calls, keeps what it may have to read again, and reads what is in doubt for both sides."""
 
-    def __init__(self, read: Read, aside: SipAside | None, counts: dict[str, int]) -> None:
+    def __init__(
+        self,
+        read: Read,
+        aside: SipAside | None,
+        counts: dict[str, int],
+        knows: Callable[[str], bool] = bool,
+        limits: Limits | None = None,
+    ) -> None:
+        """`knows` tells whether there is, or was a moment ago, a call of that name."""
         self._read = read
         self._aside = aside
+        self._knows = knows
+        self._limits = limits or Limits()
         self._counts = counts
-        self._counts["calls_read_otherwise"] = 0
+        names = ("calls_read_otherwise", "calls_kept_evicted", "calls_doubted_evicted", "streams_doubted_evicted")
+        self._counts |= dict.fromkeys(names, 0)
+        self._swept: Nanoseconds = 0
         self._kept: OrderedDict[str, list[Kept]] = OrderedDict()
         self._bytes = 0
         self.names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """The names of a call's other readings, by its Call-ID."""
         self._pairs: OrderedDict[Flow, _Pair] = OrderedDict()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is."""
+        return {
+            "calls_kept": len(self._kept),
+            "calls_kept_bytes": self._bytes,
+            "calls_doubted": len(self.names),
+            "streams_doubted": len(self._pairs),
+        }
+
+    def advance(self, at: Nanoseconds) -> None:
+        """Once a minute forgets what was kept of calls, and of streams, that are over."""
+        if abs(at - self._swept) < SWEEP:
+            return
+        self._swept = at
+        for call_id in [call_id for call_id in self._kept if not self._knows(call_id)]:
+            self._forget(call_id)
+        for call_id in [name for name, ways in self.names.items() if not any(map(self._knows, (name, *ways)))]:
+            del self.names[call_id]
+        for flow in [flow for flow, pair in self._pairs.items() if abs(at - pair.at) >= SILENT]:
+            del self._pairs[flow]
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """What this message changes, in each reading of its call.
@@ -62,13 +90,13 @@ class SipReadings:
         Raises:
             Malformed: A header that is needed is broken.
         """
+        if 100 <= message.status < 200:
+            return self._read(message, packet)
         method, call_id = message.method, message.call_id
         doubtful = type(packet) is Datagram and packet.ambiguous
         compared = doubtful or method in _CONTENT
         if not compared and call_id not in self._kept and call_id not in self.names:
             return self._read(message, packet)  # of a call that leads to no meeting: nearly all
-        if 100 <= message.status < 200:
-            return self._read(message, packet)
         if compared and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
             what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
             return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
@@ -114,10 +142,12 @@ class SipReadings:
         if packet.begins:
             pair = self._pairs[packet.flow] = _Pair()
             self._pairs.move_to_end(packet.flow)
-            if len(self._pairs) > MAX_STREAMS:
+            if len(self._pairs) > self._limits.streams_doubted:
                 self._pairs.popitem(last=False)
+                self._counts["streams_doubted_evicted"] += 1
         if pair is None:
             return NOTHING
+        pair.at = packet.at
         said: list[Decoded] = []
         for message in pair.feed(packet):
             try:
@@ -171,7 +201,8 @@ class SipReadings:
             self._forget(old)
         self.names[call_id] = (*names, name)[-MAX_READINGS:]
         self.names.move_to_end(call_id)
-        if len(self.names) > MAX_DOUBTED:
+        if len(self.names) > self._limits.calls_doubted:
+            self._counts["calls_doubted_evicted"] += 1
             _, olds = self.names.popitem(last=False)
             for old in olds:
                 self._forget(old)
@@ -179,7 +210,9 @@ class SipReadings:
 
     def _begin(self, call_id: str) -> list[Kept]:
         kept = self._kept[call_id] = []
-        while len(self._kept) > MAX_CALLS or (self._bytes > MAX_BYTES and len(self._kept) > 1):
+        limits = self._limits
+        while len(self._kept) > limits.calls_kept or (self._bytes > limits.calls_kept_bytes and len(self._kept) > 1):
+            self._counts["calls_kept_evicted"] += 1
             self._forget(next(iter(self._kept)))
         return kept
 
@@ -195,9 +228,11 @@ class SipReadings:
 class _Pair:
     """Both readings of one stretch of a stream."""
 
-    __slots__ = ("_given", "_other", "texts")
+    __slots__ = ("_given", "_other", "at", "texts")
 
     def __init__(self) -> None:
+        self.at: Nanoseconds = 0
+        """When it was last heard of."""
         self._given = SipFraming()
         self._other = SipFraming()
         self.texts: set[bytes] = set()

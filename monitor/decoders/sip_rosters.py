@@ -11,13 +11,12 @@ from monitor.decoders.sip_call import CallTable
 from monitor.decoders.sip_claims import tag_of, uri_of
 from monitor.decoders.sip_message import SipMessage, length_of
 from monitor.model.calls import RosterSeen, RosterState
+from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Reason
 from monitor.model.packets import Datagram, Packet, destination_of, evidence_of, source_of, text_of
 
 PACKAGE: Final = "conference"
-
-MAX_SUBSCRIPTIONS = 4096
-"""Subscriptions whose last NOTIFY is remembered; the one that was silent longest is forgotten first."""
 
 MAX_NAMES = 16
 """URIs by which one conference is known."""
@@ -29,6 +28,7 @@ LONGEST = 86_400
 class Told(NamedTuple):
     """The last NOTIFY of a subscription."""
 
+    at: Nanoseconds
     number: int
     """Its CSeq: one that is not higher was read before, on this hop or another, or was overtaken by this one."""
     version: int | None
@@ -37,11 +37,21 @@ class Told(NamedTuple):
 class SipRosters:
     """Reads each document once, however often its NOTIFY is sent and on how many hops it is captured."""
 
-    def __init__(self, table: CallTable, counts: dict[str, int]) -> None:
+    def __init__(self, table: CallTable, counts: dict[str, int], most: int = Limits().roster_subscriptions) -> None:
         self._table = table
+        self._most = most
         self._counts = counts
         counts |= {"rosters": 0, "rosters_malformed": 0, "roster_subscriptions_evicted": 0}
         self._told: OrderedDict[str, Told] = OrderedDict()
+        """The one longest without news first."""
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def advance(self, at: Nanoseconds) -> None:
+        """Forgets the subscriptions in which nothing was told for longer than any lasts."""
+        while self._told and next(iter(self._told.values())).at + LONGEST * SECOND < at:
+            self._told.popitem(last=False)
 
     def read(self, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """Who is in the conference, as this NOTIFY tells."""
@@ -70,13 +80,13 @@ class SipRosters:
             said.append(oddity_of(packet, PACKAGE, error))
         if not said and lasts == 0:
             said.append(_seen(None, message, packet, lasts, missed=False))
-        self._remember(key, Told(number, version))
+        self._remember(key, Told(packet.at, number, version))
         return tuple(said)
 
     def _remember(self, key: str, told: Told) -> None:
         self._told[key] = told
         self._told.move_to_end(key)
-        if len(self._told) > MAX_SUBSCRIPTIONS:
+        if len(self._told) > self._most:
             self._told.popitem(last=False)
             self._counts["roster_subscriptions_evicted"] += 1
 

@@ -69,7 +69,8 @@ class Meetings:
         self._dial_ins = DialIns(self.admissions, policy.rules.admission_seconds * SECOND)
         self._strangers = Strangers(limits)
         self._transfers = Transfers(self._legs, number_text, limits.transfers)
-        self._rosters = Rosters(self.admissions, Members(guests, policy.site, policy.rules.admission_seconds * SECOND))
+        members = Members(guests, policy.site, policy.rules.admission_seconds * SECOND)
+        self._rosters = Rosters(self.admissions, members, limits)
         self.admissions.adopt = self._rosters.adopt
 
     @property
@@ -100,6 +101,7 @@ class Meetings:
             "transfers": len(self._transfers),
             "guest_lists": self.admissions.guests.occurrences.lists,
             **self._strangers.sizes,
+            **self._rosters.sizes,
         }
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +213,7 @@ class Meetings:
 
     def _refused(self, event: CallRefused) -> Iterable[RosterChange]:
         # A redirect is no refusal: the caller goes on to the contact under the same Call-ID (RFC 3261, 8.1.3.4).
-        if event.status < 400:
+        if 0 < event.status < 400:
             return ()
         self._strangers.over(event.call)
         leg = self._legs.get(event.call)
@@ -239,6 +241,13 @@ class Meetings:
     def advance(self, at: Nanoseconds) -> Iterator[RosterChange]:
         """Everything that became certain by the passing of time until `at`, in the order of its time."""
         return self.admissions.advance(at)
+
+    def expire(self, at: Nanoseconds) -> None:
+        """Forgets what can mean nothing any more; called about once a minute of packet time."""
+        self.admissions.links.expire(at)
+        self._transfers.expire(at)
+        self._strangers.expire(at)
+        self._rosters.expire(at)
 
     def finish(self, at: Nanoseconds) -> Iterator[RosterChange]:
         """The capture ends: what is certain by its last packet. Who is still there has not left."""

@@ -1,5 +1,8 @@
 """One conference as one source tells of it, and the users on its list."""
 
+from collections import OrderedDict
+from collections.abc import Iterator
+
 from monitor.model.calls import RosterEndpoint, RosterSeen, RosterState, RosterUser
 from monitor.model.evidence import MINUTE, SECOND, Evidence, Nanoseconds
 from monitor.model.meetings import MeetingRef
@@ -96,18 +99,70 @@ class Conference:
         self.seen_at: Nanoseconds = 0
         self.evidence = Evidence(capture="", frame=0)
 
-    def hear(self, event: RosterSeen) -> None:
-        """A document has come in one of its subscriptions."""
+    def hear(self, event: RosterSeen) -> str | None:
+        """A document has come in one of its subscriptions; gives the one that had to be forgotten for it, if any."""
         self.seen_at, self.evidence = event.at, event.evidence
         lasts = USUAL_LIFE if event.lasts is None else event.lasts
         self.subscriptions.pop(event.call, None)
         self.subscriptions[event.call] = event.at + lasts * SECOND + GRACE
-        if len(self.subscriptions) > MAX_SUBSCRIPTIONS:
-            del self.subscriptions[next(iter(self.subscriptions))]
+        if len(self.subscriptions) <= MAX_SUBSCRIPTIONS:
+            return None
+        oldest = next(iter(self.subscriptions))
+        del self.subscriptions[oldest]
+        return oldest
 
     def lives(self, subscription: str, at: Nanoseconds) -> bool:
         """Whether more may be told in it."""
         return self.subscriptions.get(subscription, 0) > at
+
+
+class Conferences:
+    """Every conference that goes on. Those of sources that the policy does not name make room first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._named: OrderedDict[str, Conference] = OrderedDict()
+        self._claimed: OrderedDict[str, Conference] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._named) + len(self._claimed)
+
+    def __iter__(self) -> Iterator[Conference]:
+        yield from [*self._named.values(), *self._claimed.values()]
+
+    def __contains__(self, conference: Conference) -> bool:
+        return self.get(conference.key) is conference
+
+    @property
+    def is_full(self) -> bool:
+        """Before another one comes, one must go."""
+        return len(self) >= self._most
+
+    @property
+    def first_claimed(self) -> Conference | None:
+        """The one of an unnamed source that was silent longest."""
+        return next(iter(self._claimed.values()), None)
+
+    @property
+    def first_to_go(self) -> Conference:
+        """The one that makes room."""
+        return self.first_claimed or next(iter(self._named.values()))
+
+    def get(self, key: str) -> Conference | None:
+        """The conference of that source and meeting."""
+        return self._named.get(key) or self._claimed.get(key)
+
+    def add(self, conference: Conference) -> None:
+        """It begins, or is told of once more."""
+        table = self._named if conference.is_trusted else self._claimed
+        table[conference.key] = conference
+        table.move_to_end(conference.key)
+
+    def remove(self, conference: Conference) -> None:
+        """It is over."""
+        for table in (self._named, self._claimed):
+            if table.get(conference.key) is conference:
+                del table[conference.key]
 
 
 def has_departed(user: RosterUser) -> bool:

@@ -1,6 +1,6 @@
 """Legs become records: who it is, how they came, and whether they were expected."""
 
-from monitor.meetings.identities import Identities
+from monitor.meetings.identities import Identities, is_whole
 from monitor.meetings.legs import Leg
 from monitor.meetings.occurrences import Occurrences
 from monitor.model.alerts import id_of
@@ -40,7 +40,7 @@ class Guests:
         if leg.by_bridge or not leg.is_partial:
             return False
         identity, _ = self.identity_of(leg)
-        vouched = identity.trust in {Trust.ASSERTED, Trust.SCREENED} or identity.subject.startswith("tel:")
+        vouched = identity.trust in {Trust.ASSERTED, Trust.SCREENED} or is_whole(identity.subject)
         return not vouched and any(offered.caller.sent_from in self.identities.trusted for offered in leg.party.offers)
 
     def participant_of(self, leg: Leg, meeting: MeetingRef, joined_at: Nanoseconds) -> Participant:

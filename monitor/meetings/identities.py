@@ -50,6 +50,14 @@ def address_of(uri: str, number_text: NumberText) -> Address | None:
     return f"sip:{name}@{where}"
 
 
+def is_whole(subject: Address) -> bool:
+    """Whether an address names somebody wherever it is read: a whole number or `user@domain`, and no extension."""
+    if not subject.startswith("sip:"):
+        return subject != ANONYMOUS
+    user, _, host = subject[4:].rpartition("@")
+    return not user.isdecimal() and not host.startswith("[") and not host.replace(".", "").isdecimal()
+
+
 def presentation_restricted(claims: Claims) -> bool:
     """Whether the caller asked not to be shown (RFC 3323, 4.2; RFC 3325, 9.3), or the network says so."""
     return bool({"id", "user", "header"}.intersection(claims.privacy)) or any(

@@ -101,12 +101,17 @@ class Links:
         self._ringing = Waiting(RINGING_SECONDS, most)
 
     def __len__(self) -> int:
-        return len(self._soon)
+        return max(len(self._soon), len(self._ringing))
 
     @property
     def evicted(self) -> int:
         """Names under which a leg could not wait as long as it should."""
-        return self._soon.evicted
+        return self._soon.evicted + self._ringing.evicted
+
+    def expire(self, at: Nanoseconds) -> None:
+        """Those whose other half did not come wait no more."""
+        self._soon.expire(at)
+        self._ringing.expire(at)
 
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
@@ -117,8 +122,7 @@ class Links:
     def first_half(self, leg: Leg) -> Leg | None:
         """The leg of which this one is the other half, if any."""
         mine = leg.offered
-        self._soon.expire(mine.at)
-        self._ringing.expire(mine.at)
+        self.expire(mine.at)
         for name in self._names(leg, mine.caller.sent_from):
             for other in self._soon.longest(name):
                 if other.party.has_room_beside(other) and self._fits(other, leg, name):

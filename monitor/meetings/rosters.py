@@ -18,29 +18,26 @@ from msgspec.structs import replace
 
 from monitor.meetings.acquaintances import Acquaintances
 from monitor.meetings.admissions import Admissions
-from monitor.meetings.conferences import Conference, Seat, connected, has_departed
+from monitor.meetings.conferences import Conference, Conferences, Seat, connected, has_departed
 from monitor.meetings.legs import Leg, Stage
 from monitor.meetings.members import Members
 from monitor.meetings.transfers import far_ends
 from monitor.model.calls import RosterSeen, RosterState, RosterUser
-from monitor.model.evidence import MINUTE, SECOND, Evidence, Nanoseconds
+from monitor.model.evidence import DAY, MINUTE, SECOND, Evidence, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.meetings import MeetingRef
 from monitor.model.roster import Joined, Participant, RosterChange
-
-MAX_CONFERENCES = 4096
-"""Conferences of all sources; the one that was silent longest is forgotten first."""
-
-MAX_SEATS = 20_000
-"""Users remembered of all conferences together; the same conference goes first."""
 
 MAX_STRANGE_SEATS = 64
 """Of a source that the policy does not name as a bridge, in one conference: what it says is only a claim."""
 
-MAX_SUBSCRIPTIONS = 16_384
-"""Whose end is known by that of their call."""
+COUNTS = (
+    "roster_joins", "roster_matches", "rosters_unplaced", "roster_users_unnamed", "roster_users_refused",
+    "conferences_evicted", "roster_users_evicted", "roster_subscribers_evicted", "focuses_evicted",
+)  # fmt: skip
 
-MAX_FOCUSES = 4096
-"""URIs of conferences that were learned from answers."""
+FOCUS_LIFE: Nanoseconds = DAY
+"""A conference's URI means the same meeting for so long."""
 
 PATIENCE: Nanoseconds = 3 * SECOND
 """So long their own call may come after the roster, or be read after it."""
@@ -57,17 +54,16 @@ BACK: Nanoseconds = 30 * SECOND
 class Rosters:
     """Follows every conference of which some bridge tells."""
 
-    def __init__(self, admissions: Admissions, members: Members) -> None:
+    def __init__(self, admissions: Admissions, members: Members, limits: Limits | None = None) -> None:
+        self._limits = limits = limits or Limits()
         self.admissions = admissions
         self.members = members
-        self.people = Acquaintances(admissions)
+        self.people = Acquaintances(admissions, limits)
         self._present = admissions.presence.roster.get
-        self.counts = dict.fromkeys(
-            ("roster_joins", "roster_matches", "rosters_unplaced", "roster_users_unnamed", "roster_users_refused",
-             "conferences_evicted"), 0)  # fmt: skip
-        self._conferences: OrderedDict[str, Conference] = OrderedDict()
+        self._counts = dict.fromkeys(COUNTS, 0)
+        self._conferences = Conferences(limits.conferences)
         self._seats = 0
-        self._focuses: OrderedDict[str, MeetingRef] = OrderedDict()
+        self._focuses: OrderedDict[str, tuple[Nanoseconds, MeetingRef]] = OrderedDict()
         self._made: dict[str, Seat] = {}
         """Participants who were made here, by id, and whose call was not seen so far."""
         self._called: dict[str, Seat] = {}
@@ -75,15 +71,39 @@ class Rosters:
         self._subscribed: OrderedDict[str, Conference] = OrderedDict()
         """By the Call-ID of each subscription, the latest first to be kept."""
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was followed, and what had to be forgotten."""
+        return self._counts | self.people.counts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {
+            "conferences": len(self._conferences),
+            "roster_users": self._seats,
+            "roster_subscribers": len(self._subscribed),
+            "focuses": len(self._focuses),
+            **self.people.sizes,
+        }
+
+    def expire(self, at: Nanoseconds) -> None:
+        """Forgets what is over; conferences have timers of their own."""
+        while self._focuses and next(iter(self._focuses.values()))[0] + FOCUS_LIFE < at:
+            self._focuses.popitem(last=False)
+        self.people.expire()
+
     # ── what calls show ──────────────────────────────────────────────────────────────────────────────────────────
 
     def adopt(self, leg: Leg, participant: Participant) -> Participant | None:
         """Somebody is admitted by a call: the one of a roster whose call this is, if there is one."""
         answered = leg.answered
         if answered is not None and answered.focus and answered.contact:
-            self._focuses[answered.contact] = participant.meeting
-            if len(self._focuses) > MAX_FOCUSES:
+            self._focuses.pop(answered.contact, None)
+            if len(self._focuses) >= self._limits.focuses:
                 self._focuses.popitem(last=False)
+                self._counts["focuses_evicted"] += 1
+            self._focuses[answered.contact] = (answered.at, participant.meeting)
         candidates: list[Participant] = [*self._awaiting(leg.offered.call)]
         if self._made:
             candidates += self.people.like(participant)
@@ -92,7 +112,7 @@ class Rosters:
             # Who calls after they were told to be in is there twice.
             if seat is not None and (leg.offered.partial or leg.offered.at <= seat.at + PATIENCE):
                 del self._made[known.id]
-                self.counts["roster_matches"] += 1
+                self._counts["roster_matches"] += 1
                 return known
         self.people.meet(participant)
         return None
@@ -100,7 +120,7 @@ class Rosters:
     def over(self, call: str, at: Nanoseconds, evidence: Evidence) -> Iterator[RosterChange]:
         """A call ends, and with it the subscription that ran within it."""
         conference = self._subscribed.pop(call, None)
-        if conference is not None and self._conferences.get(conference.key) is conference:
+        if conference is not None and conference in self._conferences:
             yield from self._unsubscribed(conference, call, at, evidence)
 
     # ── what bridges tell ────────────────────────────────────────────────────────────────────────────────────────
@@ -109,16 +129,20 @@ class Rosters:
         """One document."""
         meeting = event.meeting or self._meeting_of(event)
         if meeting is None:
-            self.counts["rosters_unplaced"] += bool(event.users)
+            self._counts["rosters_unplaced"] += bool(event.users)
             return
         conference = self._conference(event, meeting)
         if event.state is RosterState.DELETED:
             yield from self._close(conference, event.at, event.evidence)
             return
-        conference.hear(event)
+        forgotten = conference.hear(event)
+        if forgotten is not None:
+            self._subscribed.pop(forgotten, None)
         self._subscribed[event.call] = conference
-        if len(self._subscribed) > MAX_SUBSCRIPTIONS:
+        self._subscribed.move_to_end(event.call)
+        if len(self._subscribed) > self._limits.roster_subscribers:
             self._subscribed.popitem(last=False)
+            self._counts["roster_subscribers_evicted"] += 1
         listed: set[str] = set()
         watched = conference.is_watched and not event.missed
         for user in event.users:
@@ -134,7 +158,7 @@ class Rosters:
 
     def finish(self, at: Nanoseconds) -> Iterator[RosterChange]:
         """The capture ends: who was listed a moment ago is in."""
-        for conference in list(self._conferences.values()):
+        for conference in self._conferences:
             for name, seat in list(conference.seats.items()):
                 if seat.participant is None:
                     yield from self._settle(conference, name, seat, at, is_last=True)
@@ -143,7 +167,7 @@ class Rosters:
         """The meeting of a conference whose URI means nothing by itself: other calls to it tell."""
         for name in (event.conference, *event.names):
             if name in self._focuses:
-                return self._focuses[name]
+                return self._focuses[name][1]
         calls = (event.call, *(endpoint.call for user in event.users for endpoint in user.endpoints))
         for call in filter(None, calls):
             leg = self.admissions.legs.get(call)
@@ -155,12 +179,11 @@ class Rosters:
         key = f"{event.sent_from} {meeting.platform} {meeting.key}"
         conference = self._conferences.get(key)
         if conference is None:
+            if self._conferences.is_full:
+                self._forget(self._conferences.first_to_go)
             conference = Conference(key, meeting, event.sent_from, is_trusted=self.members.trusts(event))
-            self._conferences[key] = conference
             self._expect_silence(conference, event.at)
-            if len(self._conferences) > MAX_CONFERENCES:
-                self._forget(next(iter(self._conferences.values())))
-        self._conferences.move_to_end(key)
+        self._conferences.add(conference)
         return conference
 
     # ── one user ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,12 +216,12 @@ class Rosters:
     ) -> Iterable[RosterChange]:
         """Somebody is connected who was not."""
         if not name:
-            self.counts["roster_users_unnamed"] += 1
+            self._counts["roster_users_unnamed"] += 1
             return ()
         if self.members.is_machine(user, event):
             return ()
-        if self._seats >= MAX_SEATS or (not conference.is_trusted and len(conference.seats) >= MAX_STRANGE_SEATS):
-            self.counts["roster_users_refused"] += 1
+        if not self._has_seat_in(conference):
+            self._counts["roster_users_refused"] += 1
             return ()
         conference.arrivals += 1
         guest = self.members.guest_of(user, event, conference, watched=watched)
@@ -211,6 +234,19 @@ class Rosters:
         else:
             self._later(event.at + PATIENCE, conference, name, seat)
         return ()
+
+    def _has_seat_in(self, conference: Conference) -> bool:
+        """Whether there is room for one more user; what is only claimed makes room for what a named bridge tells."""
+        if not conference.is_trusted and len(conference.seats) >= MAX_STRANGE_SEATS:
+            return False
+        while conference.is_trusted and self._seats >= self._limits.roster_users:
+            if (other := self._conferences.first_claimed) is None:
+                break
+            self._counts["roster_users_evicted"] += len(other.seats)
+            self._forget(other)
+        has_room = self._seats < self._limits.roster_users
+        self._counts["roster_users_evicted"] += not has_room
+        return has_room
 
     def _depart(
         self, conference: Conference, name: str, user: RosterUser, endpoints: dict[str, bool], event: RosterSeen
@@ -276,7 +312,7 @@ class Rosters:
         """Nobody but the roster knows them."""
         guest = seat.guest
         self._match(conference, seat, guest, is_made=True)
-        self.counts["roster_joins"] += 1
+        self._counts["roster_joins"] += 1
         self.admissions.counts["joins"] += 1
         yield Joined(at=max(at, self.admissions.now), evidence=seat.evidence, participant=guest)
         self.admissions.presence.enter(guest, at, seat.evidence)
@@ -289,7 +325,7 @@ class Rosters:
             self._made[known.id] = seat
             self._called |= dict.fromkeys(seat.calls, seat)
         else:
-            self.counts["roster_matches"] += 1
+            self._counts["roster_matches"] += 1
 
     def _awaiting(self, call: str) -> Iterable[Participant]:
         """The one of a roster that says so."""
@@ -345,18 +381,26 @@ class Rosters:
     ) -> Iterator[RosterChange]:
         """Nothing more is told in this subscription; without any, nobody knows who is there."""
         conference.subscriptions.pop(call, None)
+        self._subscribed.pop(call, None)
         if not any(conference.lives(other, at) for other in conference.subscriptions):
             yield from self._close(conference, at, evidence)
 
     def _close(self, conference: Conference, at: Nanoseconds, evidence: Evidence) -> Iterator[RosterChange]:
         for name in list(conference.seats):
             yield from self._leave(conference, name, at, evidence)
-        self._conferences.pop(conference.key, None)
+        self._end(conference)
+
+    def _end(self, conference: Conference) -> None:
+        """Nothing more is told of it."""
+        self._conferences.remove(conference)
+        for call in conference.subscriptions:
+            if self._subscribed.get(call) is conference:
+                del self._subscribed[call]
 
     def _expect_silence(self, conference: Conference, at: Nanoseconds) -> None:
         say = partial(self._look_after, conference)
         when = max((*conference.subscriptions.values(), at + MINUTE))
-        self.admissions.timers.set(when, say, lambda: self._conferences.get(conference.key) is conference)
+        self.admissions.timers.set(when, say, lambda: conference in self._conferences)
 
     def _look_after(self, conference: Conference, at: Nanoseconds) -> Iterator[RosterChange]:
         if any(conference.lives(subscription, at) for subscription in conference.subscriptions):
@@ -366,8 +410,8 @@ class Rosters:
 
     def _forget(self, conference: Conference) -> None:
         """There was no more room: what becomes of these is not known."""
-        self.counts["conferences_evicted"] += 1
-        del self._conferences[conference.key]
+        self._counts["conferences_evicted"] += 1
+        self._end(conference)
         self._seats -= len(conference.seats)
         for seat in conference.seats.values():
             if seat.participant is not None and self._unmake(seat, seat.participant.id):

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import TypeAlias
 
 from monitor.model.calls import CallAnswered, CallOffered
-from monitor.model.evidence import MINUTE, Nanoseconds
+from monitor.model.evidence import DAY, MINUTE, Nanoseconds
 from monitor.model.limits import Limits
 
 MAX_OFFERS = 4
@@ -12,6 +12,9 @@ MAX_OFFERS = 4
 
 WAITING: Nanoseconds = 10 * MINUTE
 """A call that nobody was seen to answer is forgotten after this: nothing rings so long (RFC 3261, 16.6)."""
+
+LONGEST: Nanoseconds = DAY
+"""And one whose end was not seen, after this."""
 
 Said: TypeAlias = tuple[CallOffered | CallAnswered, ...]
 
@@ -38,7 +41,7 @@ class Strangers:
         """A call begins, or is seen on its next hop."""
         before = self._ringing.pop(event.call, ())
         self._talking.pop(event.call, None)
-        self._forget_old(event.at)
+        self.expire(event.at)
         if len(self._ringing) >= self._limits.strangers_ringing:
             self._ringing.popitem(last=False)
             self.counts["strangers_ringing_evicted"] += 1
@@ -58,6 +61,8 @@ class Strangers:
         """The call ends, or is no stranger any more; gives what was said of it."""
         return self._ringing.pop(call, ()) or self._talking.pop(call, ())
 
-    def _forget_old(self, at: Nanoseconds) -> None:
-        while self._ringing and next(iter(self._ringing.values()))[-1].at + WAITING < at:
-            self._ringing.popitem(last=False)
+    def expire(self, at: Nanoseconds) -> None:
+        """Forgets those that nobody answered, and those of which nothing was heard for long."""
+        for table, life in ((self._ringing, WAITING), (self._talking, LONGEST)):
+            while table and next(iter(table.values()))[-1].at + life < at:
+                table.popitem(last=False)

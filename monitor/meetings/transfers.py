@@ -30,13 +30,17 @@ class Transfers:
     def __len__(self) -> int:
         return len(self._asked)
 
+    def expire(self, at: Nanoseconds) -> None:
+        """Nobody was called in."""
+        while self._asked and at - next(iter(self._asked.values()))[2] > PATIENCE:
+            self._asked.popitem(last=False)
+
     def ask(self, event: CallForwarded) -> None:
         """The far end of a call in a meeting is asked to call somebody else in."""
         leg = self.legs.get(event.call)
         if leg is None or leg.participant is None or (event.by == "callee") is not leg.by_bridge:
             return
-        while self._asked and event.at - next(iter(self._asked.values()))[2] > PATIENCE:
-            self._asked.popitem(last=False)
+        self.expire(event.at)
         for uri in event.to[:1]:
             name = self._name(uri)
             self._asked.pop(name, None)

@@ -111,7 +111,7 @@ class CallForwarded(Sighting, frozen=True, kw_only=True):
 
 
 class CallEnded(Sighting, frozen=True, kw_only=True):
-    """An answered call is over."""
+    """A call is over that was answered; or that was not refused, when no answer was seen."""
 
     call: str
     by: Literal["caller", "callee", "unknown"]
@@ -138,6 +138,8 @@ class DigitDialled(Sighting, frozen=True, kw_only=True):
     via: KeySource
     frayed: bool = False
     """Keys before this one may be missing: of the one before hardly anything was seen, or SIP's numbers have a gap."""
+    missed: int = 0
+    """So many keys are missing just before this one, where that is known; at most a few are told."""
 
     def __repr__(self) -> str:
         return f"DigitDialled(at={self.at}, call={self.call!r}, by={self.by!r}, via={self.via!r})"

@@ -50,6 +50,42 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Life: 5 s.
     Full: the direction that waits longest waits no more, and its holes are told as gaps.
     """
+    stream_recent_bytes: Octets = 32 * MIB
+    """Bytes of streams that were given, and are kept to be compared with what comes again, all together.
+
+    Life: as the direction.
+    Full: the older half is forgotten, of the directions longest silent; copies of those bytes are not compared.
+    """
+    stream_readings: Entries = 256
+    """Directions of TCP connections that are followed in two readings, since copies of their bytes differ.
+
+    Life: 64 KiB behind the first difference, or that of the connection.
+    Full: the one longest in doubt has one reading from there on, that of the first copies.
+    """
+    fragment_readings: Entries = 4_096
+    """Fragmented packets, whole or not, that may yet be put together in another way.
+
+    Life: 30 s.
+    Full: the oldest is forgotten, and has one reading only.
+    """
+    fragment_reading_bytes: Octets = 8 * MIB
+    """Bytes of these packets, all together.
+
+    Life: as their packet.
+    Full: as `fragment_readings`.
+    """
+    hep_streams: Entries = 256
+    """TCP connections of capture agents, each with at most one report of 64 KiB that is not whole yet.
+
+    Life: that of the connection.
+    Full: the one longest without a report is forgotten, and found again at its next report.
+    """
+    hep_complaints: Entries = 1_024
+    """What was told of an agent whose reports are not read, so that it is told once an hour.
+
+    Life: an hour.
+    Full: no more is told until the hour is over; all of it is counted.
+    """
 
     # decoders
 
@@ -92,8 +128,44 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     subscriptions: Entries = 4_096
     """Subscriptions to the keys of a call, in a dialog of their own.
 
-    Life: that of the call.
+    Life: that of the call; 10 minutes while there is none.
     Full: the oldest is forgotten.
+    """
+    roster_subscriptions: Entries = 4_096
+    """Subscriptions to rosters whose last document is remembered, so that each is read once.
+
+    Life: a day without news.
+    Full: the one longest without news is forgotten; its last document, sent again, is read again.
+    """
+    requests_unplaced: Entries = 4_096
+    """Requests within calls that were not seen, whose answer is awaited.
+
+    Life: a minute.
+    Full: the oldest is forgotten.
+    """
+    calls_kept: Entries = 1_024
+    """Calls to meetings whose messages are kept, in case one of them must be read anew.
+
+    Life: that of the call.
+    Full: the one heard of first is forgotten: a later copy of its messages that differs is read in its place only.
+    """
+    calls_kept_bytes: Octets = 8 * MIB
+    """Bytes of their messages, all together.
+
+    Life: as their call.
+    Full: as `calls_kept`.
+    """
+    calls_doubted: Entries = 256
+    """Calls that are read in more than one way, since copies of their messages differ.
+
+    Life: that of the call.
+    Full: the one longest without a new reading goes on as its first copies have it.
+    """
+    streams_doubted: Entries = 256
+    """Directions of TCP connections whose messages are read in two ways.
+
+    Life: until both readings are between messages again, or that of the connection.
+    Full: the one that began first goes on in one reading.
     """
 
     # platforms
@@ -134,13 +206,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     strangers_talking: Entries = 32_768
     """Calls that lead nowhere known and are answered.
 
-    Life: that of the call.
+    Life: that of the call, and a day at most.
     Full: the oldest is forgotten.
     """
     halves: Entries = 8_192
-    """Names under which the other half of a call through a back-to-back agent is waited for.
+    """Names under which the other half of a call through a back-to-back agent is waited for, in each of two tables.
 
-    Life: 5 s.
+    Life: 5 s; 3 minutes where it only rings, or its offer was not seen.
     Full: the oldest is forgotten.
     """
     transfers: Entries = 1_024
@@ -154,6 +226,43 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Life: the run; it is only the calendar's, kept at hand.
     Full: the oldest is worked out anew when it is asked for.
+    """
+
+    conferences: Entries = 4_096
+    """Conferences of which a bridge tells a roster, one for each source.
+
+    Life: that of the subscriptions to it; an hour and a minute without news.
+    Full: one of a source that the policy does not name, the one longest silent of them; then the one longest silent.
+    """
+    roster_users: Entries = 20_000
+    """Users on these rosters, all together; of a source that the policy does not name, 64 of one conference.
+
+    Life: as long as the roster has them.
+    Full: conferences of unnamed sources make room for one that is named; else who comes then is not taken up.
+    """
+    roster_subscribers: Entries = 16_384
+    """Subscriptions whose end is known by that of the call in which they run.
+
+    Life: that of the conference.
+    Full: the oldest is forgotten; its end is not noticed before its time is over.
+    """
+    focuses: Entries = 4_096
+    """URIs of conferences that were learned from the answers of their bridge.
+
+    Life: a day.
+    Full: the oldest is forgotten; a roster that names only this URI finds no meeting.
+    """
+    callers_waiting: Entries = 8_192
+    """Names of callers who were answered and are not in yet, by which a roster finds their call.
+
+    Life: that of their calls, until they are in.
+    Full: the oldest is forgotten, and told by the roster alone.
+    """
+    nameless_meetings: Entries = 4_096
+    """Meetings with participants without identity, up to 64 of each, whom no name finds.
+
+    Life: as long as one of them is in.
+    Full: the one longest without a new one is forgotten; a roster's nameless user may be told beside the call.
     """
 
     # detections

@@ -136,7 +136,7 @@ def _go_on(line: Line, event: CallAnswered | CallRefused | CallForwarded | CallE
         case CallAnswered():
             line.state, line.answered_at = "answered", event.at
         case CallRefused():
-            line.state = "cancelled" if event.status == 487 else f"refused {event.status}"
+            line.state = "cancelled" if event.status == 487 else f"refused {event.status or ''}".rstrip()
         case CallForwarded():
             line.state = "transferred" if event.how == "transfer" else "forwarded"
         case CallEnded():

@@ -83,6 +83,14 @@ class Platforms:
             "dial_ins_elsewhere": len(self._strangers),
         }
 
+    def expire(self, at: Nanoseconds) -> None:
+        """Forgets the dial-ins in which no key was pressed for long; called about once a minute of packet time."""
+        tables = (self._offered, self._dial_ins, self._strangers)
+        for table in tables:
+            while table and next(iter(table.values()))[0] < at - EXPIRY:
+                table.popitem(last=False)
+                self.counts["dial_ins_expired"] += 1
+
     def read_text(self, text: str) -> MeetingText:
         """The meetings, and the numeric PINs, in any text of an invitation, in any language.
 
@@ -272,8 +280,7 @@ class Platforms:
 
     def _pressed(self, event: DigitDialled, keypad: Keypad) -> KeyPressed:
         lost = keypad.lost
-        keypad.frayed = keypad.frayed or event.frayed
-        keypad.press(event.digit)
+        keypad.press(event.digit, event.missed, frayed=event.frayed)
         self.counts["keys"] += 1
         self.counts["slots_lost"] += keypad.lost - lost
         return KeyPressed(

@@ -4,6 +4,7 @@ Digits stand here only from the first key of a group to its `#`, and nowhere els
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain, product
 
 from monitor.model.evidence import Nanoseconds
 from monitor.model.invitations import PinCheck
@@ -21,6 +22,12 @@ STRANGE_NUMBER = range(7, 14)
 """Digits of what may be a meeting's number, where nothing else shows that it is one."""
 
 DIGITS = frozenset("0123456789")
+MISSING = "?"
+"""Stands for a key that was not seen."""
+UNSEEN = (MISSING, 2 * MISSING, 3 * MISSING)
+"""Groups that, whatever they were, had no room for a PIN: the shortest has four digits."""
+MAX_MENDED = 3
+"""Missing keys of a number that are tried: a thousand numbers."""
 
 Knows = Callable[[MeetingRef], bool]
 
@@ -28,8 +35,8 @@ Knows = Callable[[MeetingRef], bool]
 class Keypad:
     """One caller at the voice of one platform's bridge."""
 
-    __slots__ = ("_by_length", "_group", "_knows", "_length", "_number", "_pin_check", "_torn", "attempt", "frayed",
-                 "lost", "meeting", "platform", "site", "slots")  # fmt: skip
+    __slots__ = ("_by_length", "_frayed", "_group", "_knows", "_length", "_number", "_pin_check", "_torn", "attempt",
+                 "frayed", "lost", "meeting", "platform", "site", "slots")  # fmt: skip
 
     def __init__(self, platform: Platform, site: str, knows: Knows, pin_check: PinCheck) -> None:
         self.platform = platform
@@ -43,6 +50,7 @@ class Keypad:
         """Keys may be missing from what was seen."""
         self._knows = knows
         self._pin_check = pin_check
+        self._frayed = False  # so in this group
         self._group = ""
         self._length = 0
         self._number = ""
@@ -52,12 +60,21 @@ class Keypad:
     def __repr__(self) -> str:
         return f"Keypad(platform={self.platform.id!r}, attempt={self.attempt}, slots={len(self.slots)})"
 
-    def press(self, key: str) -> None:
-        """The next key; what it changed is in `attempt`, `meeting` and `slots`."""
+    def press(self, key: str, missed: int = 0, *, frayed: bool = False) -> None:
+        """The next key, before which some may be missing; it changes `attempt`, `meeting` and `slots`.
+
+        `missed` is how many are, where that is known.
+        """
+        self.frayed = self.frayed or frayed
+        self._frayed = self._frayed or frayed
+        if missed and len(self._group) + missed <= MAX_GROUP:
+            self._group += MISSING * missed
+            self._length += missed
         if key == "#":
             group, length = self._group, self._length
             self._group, self._length = "", 0
             self._end(group, length)
+            self._frayed = False
         elif key in DIGITS or key == "*":
             self._length += 1
             if len(self._group) < MAX_GROUP:
@@ -110,7 +127,7 @@ class Keypad:
                 self.meeting = whole  # it was only the beginning of a longer number
                 return
         ref = self._meeting_in(group) if length <= MAX_GROUP else None
-        if self.frayed and (ref is None or not self._knows(ref)):
+        if self._frayed and (ref is None or not self._knows(ref)):
             ref = self._mended(group) or ref
         if ref is not None and self._begins_anew(ref):
             self._begin(ref, self.attempt + 1)
@@ -144,16 +161,27 @@ class Keypad:
         return number_ref(self.platform, digits) if digits else None
 
     def _mended(self, group: str) -> MeetingRef | None:
-        """The meeting of the calendars whose number this would be with one more key, if there is just one."""
-        if not (self.meeting is None or not self._knows(self.meeting)) or not group.isdigit():
+        """The meeting of the calendars whose number this would be with the keys that are missing, if there is just one.
+
+        Where it is not known which are missing, one may be anywhere.
+        """
+        if self.meeting is not None and self._knows(self.meeting):
             return None
-        longer = {group[:at] + digit + group[at:] for at in range(len(group) + 1) for digit in DIGITS}
+        gaps = group.count(MISSING)
+        if gaps > MAX_MENDED or not group.replace(MISSING, "").isdigit():
+            return None
+        if gaps:
+            parts = group.split(MISSING)
+            fills = product(DIGITS, repeat=gaps)
+            longer = {"".join(chain(*zip(parts, fill, strict=False), parts[-1:])) for fill in fills}
+        else:
+            longer = {group[:at] + digit + group[at:] for at in range(len(group) + 1) for digit in DIGITS}
         refs = [ref for number in longer if (ref := self._meeting_in(number)) is not None and self._knows(ref)]
         return refs[0] if len(refs) == 1 else None
 
     def _slot_of(self, group: str, length: int) -> Slot:
         digits = group.rpartition("*")[2]
-        if not digits:
+        if not digits or digits in UNSEEN:
             return Slot(state=SlotState.EMPTY)
         grammar, told = self.platform.dial_in, False
         assert self.meeting is not None  # noqa: S101 - asked only when there is one
@@ -163,7 +191,7 @@ class Keypad:
                 return Slot(state=SlotState.RIGHT, length=len(reading))
             told = told or checked is not None
         is_host = "*" in group and grammar.star == "host"
-        state = SlotState.WRONG if told and not is_host and not self.frayed else SlotState.FILLED
+        state = SlotState.WRONG if told and not is_host and not self._frayed else SlotState.FILLED
         return Slot(state=state, length=length - (len(group) - len(digits)))
 
 

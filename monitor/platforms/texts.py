@@ -93,9 +93,8 @@ class Texts:
         if scheme in ("http", "https") or ("/" in text and "@" not in text.partition("/")[0]):
             return self._links.refs_of(text.rstrip(".,;:!?"))
         if scheme == "tel":
-            return tuple(
-                number_ref(tap.platform, tap.number) for tap in self._one_taps(plain_of(text[:MAX_LENGTH]), {})
-            )
+            taps = self._one_taps(plain_of(text[:MAX_LENGTH]), {})
+            return tuple(dict.fromkeys(number_ref(tap.platform, tap.number) for tap in taps))[:MAX_FOUND]
         goal = self._addresses.goal_of(uri_of(text))
         return (goal,) if isinstance(goal, MeetingRef) else ()
 

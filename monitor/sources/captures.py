@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from heapq import heappop, heappush, heapreplace
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,8 +21,9 @@ from monitor.model.packets import Frame
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.summary import CaptureReport, Damage
 from monitor.sources.compression import Gunzip, Plain, Readable, Unzstd, unpacked
-from monitor.sources.filters import Filters, Judge
+from monitor.sources.filters import Filters
 from monitor.sources.looks import AGAIN, FirstLook, LayoutOf
+from monitor.sources.order import SAMPLE, in_order, is_disordered
 from monitor.sources.pcap import MAGICS, Pcap
 from monitor.sources.savefile import CHUNK_BYTES, MAX_FRAME_BYTES, Walker
 
@@ -42,11 +44,21 @@ class NotCapture(Exception):
 class Capture:
     """One capture: read once from start to end, by libpcap where it can and by a walker of our own."""
 
-    def __init__(self, path: str, name: str, *, begins: Nanoseconds = 0, stdin: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        *,
+        begins: Nanoseconds = 0,
+        disordered: bool = False,
+        stdin: BinaryIO | None = None,
+    ) -> None:
         self.path = path
         self.name = name
         self.begins = begins
         """The time of its first frame; 0 when unknown."""
+        self.disordered = disordered
+        """Its first frames are not in the order of time."""
         self._stdin = stdin
         status = Path(path).stat() if path != STANDARD_INPUT else None
         self.is_file = status is not None and stat.S_ISREG(status.st_mode)
@@ -85,13 +97,20 @@ class Capture:
         )
 
     def check(self) -> Frame | None:
-        """The first frame, if there is any; raises `NotCapture` or `OSError` where there can be none."""
+        """The first frame by time, if there is any; raises `NotCapture` or `OSError` where there can be none."""
         with self._opened() as file:
             walker = self._walker_of(unpacked(file))
-            return next(walker.frames(lambda *_: True), None) if walker else None
+            first = list(islice(walker.frames(lambda *_: True), SAMPLE)) if walker else []
+            self.disordered = is_disordered(first)
+            return min(first, key=attrgetter("at"), default=None)
 
     def frames(self, filters: Filters) -> Generator[Frame, None, None]:
-        """The frames that the filters want, in the capture's own order."""
+        """The frames that the filters want: in the capture's own order, or by time where that is none."""
+        # One generator around another costs every frame, so there are as few of them as can be.
+        frames = self._frames(filters)
+        return in_order(frames) if self.disordered else frames
+
+    def _frames(self, filters: Filters) -> Generator[Frame, None, None]:
         with ExitStack() as opened:
             try:  # again, for standard input was not checked, and a file may have changed
                 self._stream = unpacked(opened.enter_context(self._opened()), seekable=self.is_file)
@@ -122,17 +141,12 @@ class Capture:
             return program is not None and filters.wants(program, data, length)
 
         if self._stream and self._stream.seekable:
-            yield from self._followed(walker, filters, look, judge)
+            with filters.follow(str(Path(self.path).absolute()), look, judge) as followed:
+                if followed is not None:
+                    snap_bytes, frames = followed
+                    walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
+                    yield from walker.follow(frames)
         yield from walker.frames(lambda link, data, length: judge(walker.number, link, data, length))
-
-    def _followed(self, walker: Walker, filters: Filters, look: FirstLook, judge: Judge) -> Iterator[Frame]:
-        """The frames that libpcap gives, as the walker finds them; where this ends, the walker goes on alone."""
-        with filters.follow(str(Path(self.path).absolute()), look, judge) as followed:
-            if followed is None:
-                return
-            snap_bytes, frames = followed
-            walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
-            yield from walker.follow(frames)
 
     @contextmanager
     def _opened(self) -> Iterator[Readable]:
@@ -238,13 +252,16 @@ class _Found:
         self._stdin = stdin
         self._paths: dict[str, str] = {}
         self._begins: dict[str, Nanoseconds] = {}
+        self._disordered: set[str] = set()
         self.problems: list[Problem] = []
 
     def captures(self) -> list[Capture]:
         """In the order given, each under a name of its own."""
         names = _names_of([*self._paths.values()])
         return [
-            Capture(path, name, begins=self._begins.get(real, 0), stdin=self._stdin)
+            Capture(
+                path, name, begins=self._begins.get(real, 0), disordered=real in self._disordered, stdin=self._stdin
+            )
             for (real, path), name in zip(self._paths.items(), names, strict=True)
         ]
 
@@ -271,7 +288,10 @@ class _Found:
             capture = Capture(path, path)
             if capture.is_file:
                 first = capture.check()
-                self._begins[os.path.realpath(path)] = first.at if first else 0
+                real = os.path.realpath(path)
+                self._begins[real] = first.at if first else 0
+                if capture.disordered:
+                    self._disordered.add(real)
             elif not named:
                 return False
         except (NotCapture, OSError) as error:

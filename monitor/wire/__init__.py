@@ -188,6 +188,7 @@ _PLAIN = Struct("!12x3sxH2sHxB2x12sH2xB").unpack_from
 _IPV4_WITHOUT_OPTIONS = b"\x08\x00\x45"
 _LONG_WAY = PORTS.keys() | {port.to_bytes(2, "big") for port in hep.PORTS}
 _HEP = hep.MAGIC[0]  # Neither RTP nor a usual method of SIP begins with it.
+_HEP_HEADS = frozenset(hep.MAGIC[:size] for size in range(len(hep.MAGIC) + 1))
 _PORT_HEADS = frozenset(port[0] for port in _LONG_WAY)  # One byte rules out nearly all at a third of the cost of two.
 _IPV4, _VLAN = b"\x08\x00", b"\x81\x00"
 _datagram = tuple.__new__  # A named tuple's own constructor costs 0.1 µs more.
@@ -211,13 +212,18 @@ class Wire:
         self._duplicates = Duplicates(self.counts, limits.recent_packets)
         self._fragments = Fragments(self.counts, limits)
         self._streams = Streams(self.counts, limits)
-        self._agents = Agents(self.counts, hep_senders, hep_key, widen)
+        self._agents = Agents(self.counts, hep_senders, hep_key, widen, limits)
         self._ticked: Nanoseconds = 0
 
     @property
     def sizes(self) -> dict[str, int]:
         """How full each table is, by its name in `Limits`."""
-        return {"recent_packets": len(self._duplicates), **self._fragments.sizes, **self._streams.sizes}
+        return {
+            "recent_packets": len(self._duplicates),
+            **self._fragments.sizes,
+            **self._streams.sizes,
+            **self._agents.sizes,
+        }
 
     def feed(self, frame: Frame) -> Sequence[Given]:
         """What this frame completes."""
@@ -259,6 +265,7 @@ class Wire:
         self._ticked = frame.at
         self._duplicates.advance()
         self._fragments.advance(frame.at)
+        self._agents.advance(frame.at)
         others = self._others() if self._fragments.others else ()
         freed = [*others, *self._agents.stream(self._streams.advance(frame[:3]))]
         given = self.feed(frame)
@@ -396,7 +403,7 @@ class Wire:
         if not segment.payload:
             self.counts["segments_empty"] += 1
         given = self._streams.feed(frame[:3], flow, segment)
-        if given and (flow in self._agents.streams or hep.MAGIC.startswith(segment.payload[:4]) or len(given) > 1):
+        if given and (segment.payload[:4] in _HEP_HEADS or len(given) > 1 or flow in self._agents.streams):
             begins = self._streams.begins_with(flow, given)
             return list(self._agents.stream(given, flow if begins else None))
         return given

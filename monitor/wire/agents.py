@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from monitor.model.asks import Ask
 from monitor.model.evidence import HOUR, SECOND, Evidence, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.networks import Networks
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import (
@@ -39,8 +40,7 @@ from monitor.wire.hep import (
     report_of,
 )
 
-MAX_STREAMS: Final = 256  # TCP connections of agents; a site has a handful. The one silent longest is forgotten.
-MAX_TOLD: Final = 1024  # senders and what was told of them; told anew after an hour, for it may go on for months
+# What is wrong with an agent's reports is told anew after this, for it may go on for months.
 TOLD: Nanoseconds = HOUR
 MAX_CLOCK_SKEW: Nanoseconds = 5 * SECOND  # An agent sends what it sees at once, and should have its clock set.
 MAX_WIDENED: Final = 16  # TCP ports beside `PORTS` where agents were found
@@ -56,6 +56,7 @@ COUNTS: Final = (
     "hep_segments",
     "hep_streams",
     "hep_streams_evicted",
+    "hep_complaints_evicted",
 )
 
 MAX_KIND: Final = 0xFF  # of chunks: those that are defined are below 0x40
@@ -69,9 +70,15 @@ class Agents:
     """Everybody who reports."""
 
     def __init__(
-        self, counts: dict[str, int], senders: Sequence[str] | None, key: Key | None = None, widen: Widen | None = None
+        self,
+        counts: dict[str, int],
+        senders: Sequence[str] | None,
+        key: Key | None = None,
+        widen: Widen | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Without `senders` the reports of all are read; with a `key`, those that hold it."""
+        self._limits = limits or Limits()
         self._counts = counts
         self._senders = Networks(senders) if senders is not None else None
         self._key = key
@@ -81,6 +88,17 @@ class Agents:
         """Directions of TCP connections that carry reports, the one silent longest first."""
         self._told: set[tuple[bytes, str]] = set()
         self._forget: Nanoseconds = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"hep_streams": len(self.streams), "hep_complaints": len(self._told)}
+
+    def advance(self, at: Nanoseconds) -> None:
+        """After an hour what is wrong is told anew."""
+        if not 0 <= self._forget - at <= TOLD:
+            self._told.clear()
+            self._forget = at + TOLD
 
     def datagram(self, outer: Datagram) -> Iterable[Given]:
         """What a datagram reports; itself when it is none of an agent's."""
@@ -132,7 +150,7 @@ class Agents:
         if not self._is_listed(packet.flow):
             self._counts["hep_unlisted"] += 1
             return False
-        if len(self.streams) >= MAX_STREAMS:
+        if len(self.streams) >= self._limits.hep_streams:
             self.streams.popitem(last=False)
             self._counts["hep_streams_evicted"] += 1
         self.streams[packet.flow] = _Stream()
@@ -195,11 +213,12 @@ class Agents:
 
     def _tell(self, packet: Packet, reason: Reason, what: str) -> Sequence[Oddity]:
         """Once an hour for each sender: an agent that is wrong is so with every message."""
-        if not 0 <= self._forget - packet.at <= TOLD:
-            self._told.clear()
-            self._forget = packet.at + TOLD
+        self.advance(packet.at)
         name = (source_of(packet.flow), what)
-        if name in self._told or len(self._told) >= MAX_TOLD:
+        if name in self._told:
+            return ()
+        if len(self._told) >= self._limits.hep_complaints:
+            self._counts["hep_complaints_evicted"] += 1
             return ()
         self._told.add(name)
         return (_oddity(packet, reason, what),)

@@ -24,6 +24,7 @@ COUNTS = (
     "fragments_expired",
     "fragments_evicted",
     "fragment_conflicts",
+    "fragment_readings_evicted",
 )
 """Packets joined, expired and evicted; and of single fragments those that waited, `joined` or `lost` with their packet.
 """
@@ -55,14 +56,14 @@ class Fragments:
         # Ordered: the oldest of a plain dict is found only behind all that went before it.
         self._incomplete: OrderedDict[bytes, _Incomplete] = OrderedDict()
         self._weight = 0
-        self._rivals = Rivals()
+        self._rivals = Rivals(counts, self._limits)
         self.others: list[tuple[Seen, IpPacket]] = []
         """Packets that can be put together otherwise, until somebody takes them."""
 
     @property
     def sizes(self) -> dict[str, int]:
         """How full the tables are."""
-        return {"fragments": len(self._incomplete), "fragment_bytes": self._weight}
+        return {"fragments": len(self._incomplete), "fragment_bytes": self._weight, **self._rivals.sizes}
 
     def feed(self, seen: Seen, ip: IpPacket, part: Fragment) -> tuple[IpPacket | None, bool]:
         """The whole packet, if this part completes it; and whether the part contradicts an earlier one."""

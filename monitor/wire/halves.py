@@ -124,6 +124,18 @@ class Half:
         waiting = self.pieces.weight + (self.opening.weight if self.opening is not None else 0)
         return waiting + sum(len(rival.content) + OVERHEAD for rival in self.rivals)
 
+    @property
+    def recent_bytes(self) -> int:
+        """Bytes kept of what was given, or of what a SYN carried that is still in doubt."""
+        asked = len(self.renewal[0].payload) if self.renewal is not None else 0
+        return sum(map(len, self.recent)) + len(self.before) + asked
+
+    def forget_recent(self) -> None:
+        """What was given is not compared any more."""
+        self.recent.clear()
+        self.before = b""
+        self.renewal = None
+
     def miss(self, until: int) -> None:
         """The bytes from here to there were not given."""
         start = self.missed[0]

@@ -14,7 +14,6 @@ MAX_WINDOW = 16 * 1024  # bytes of them kept then: a message that is still on it
 MAX_STRETCH = 64 * 1024  # bytes followed in two readings, from their start to their end
 MAX_TOLD = 1024 * 1024  # bytes told of one stream's other readings without a pause
 PAUSE: Nanoseconds = SECOND  # after so much
-MAX_READINGS = 256  # streams followed in two readings at one time
 
 
 def trim(recent: list[bytes]) -> None:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed
 from monitor.wire.ip import Fragment, IpPacket, whole_of
 from monitor.wire.pieces import OVERHEAD, Seen
@@ -16,8 +17,6 @@ from monitor.wire.pieces import OVERHEAD, Seen
 LIFE: Nanoseconds = 30 * SECOND  # as long as a receiver waits for the rest
 # Fragments of one packet come one behind the other; what is not whole by then may belong to the one before.
 PATIENCE: Nanoseconds = SECOND
-MAX_PACKETS = 4096  # remembered at one time, whole or not
-MAX_WEIGHT = 8 * 1024 * 1024  # bytes of them
 MAX_PARTS = 1024  # of one
 
 
@@ -70,11 +69,18 @@ class _Story:
 class Rivals:
     """The other ways to put packets together."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: dict[str, int], limits: Limits) -> None:
+        self._counts = counts
+        self._limits = limits
         self._stories: OrderedDict[bytes, _Story] = OrderedDict()
         self._doubted: dict[bytes, None] = {}
         """Those whose other reading is awaited."""
         self._weight = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full the tables are."""
+        return {"fragment_readings": len(self._stories), "fragment_reading_bytes": self._weight}
 
     def take(
         self, seen: Seen, ip: IpPacket, part: Fragment, whole: bytes | None, differs: bool
@@ -100,9 +106,10 @@ class Rivals:
             self._doubted.pop(part.packet, None)
         self._weight += story.weight
         if len(story.parts) > MAX_PARTS:
-            self._forget(part.packet)
-        while self._weight > MAX_WEIGHT or len(self._stories) > MAX_PACKETS:
-            self._forget(next(iter(self._stories)))
+            self._evict(part.packet)
+        limits = self._limits
+        while self._weight > limits.fragment_reading_bytes or len(self._stories) > limits.fragment_readings:
+            self._evict(next(iter(self._stories)))
         return others
 
     def advance(self, at: Nanoseconds) -> list[tuple[Seen, IpPacket]]:
@@ -135,6 +142,10 @@ class Rivals:
             return [(story.seen, whole_of(story.last, *words))]
         except Malformed:
             return []
+
+    def _evict(self, name: bytes) -> None:
+        self._counts["fragment_readings_evicted"] += 1
+        self._forget(name)
 
     def _forget(self, name: bytes) -> None:
         self._weight -= self._stories.pop(name).weight

@@ -39,7 +39,6 @@ from monitor.wire.tcp import ACK, FIN, RST, SYN, URG, Segment, near
 MAX_FLOW_WEIGHT = 1024 * 1024  # bytes waiting in one: a larger receive window is no habit of signalling
 MAX_FLOW_PIECES = 512  # waiting in one, so that a segment that overlaps all of them costs little
 MAX_OPENING = 64 * 1024  # bytes kept of a start in mid-stream
-MAX_RECENT = 16 * 1024 * 1024  # bytes that were given, and are kept to be compared with what comes again
 IDLE: Nanoseconds = 10 * MINUTE  # keep-alives come every two minutes (RFC 5626, section 4.4.1)
 # A message whose rest comes later than this has failed at both ends (RFC 3261, section 17: 32 s).
 END_LIFE: Nanoseconds = MINUTE
@@ -55,6 +54,7 @@ COUNTS = (
     "stream_conflicts",
     "stream_readings",
     "stream_readings_evicted",
+    "stream_recent_evicted",
     "streams_expired",
     "streams_evicted",
     "segments",
@@ -87,12 +87,22 @@ class Streams:
         self._readings: OrderedDict[Flow, Half] = OrderedDict()
         """Those with a stretch that is read in two ways."""
         self._weight = 0
-        self._thin_out_at = MAX_RECENT
+        self._recent = 0
+        """Bytes kept of what was given, when they were counted last."""
+        self._counted_at = 0
+        """How much had been given then: no more than what came since is kept beside them."""
+        self._thin_out_at = self._limits.stream_recent_bytes
 
     @property
     def sizes(self) -> dict[str, int]:
         """How full the tables are."""
-        return {"streams": len(self._halves), "stream_bytes": self._weight}
+        given = self._counts["stream_bytes"] - self._counted_at
+        return {
+            "streams": len(self._halves),
+            "stream_bytes": self._weight,
+            "stream_recent_bytes": self._recent + given,
+            "stream_readings": len(self._readings),
+        }
 
     def feed(self, seen: Seen, flow: Flow, segment: Segment) -> Sequence[Given]:
         """What this segment adds to its stream."""
@@ -297,7 +307,7 @@ class Streams:
             self._forget_reading(half, out)
             reading = half.reading
         if reading is None:
-            while len(self._readings) >= readings.MAX_READINGS:
+            while len(self._readings) >= self._limits.stream_readings:
                 self._counts["stream_readings_evicted"] += 1
                 self._forget_reading(next(iter(self._readings.values())), out)
             reading = half.reading = Reading(half.flow, half.next - len(known), known)
@@ -330,6 +340,8 @@ class Streams:
             self._begin(half, segment.sequence + 1, False)
         else:
             half.renewal = (segment, half.seen)
+            self._recent += len(segment.payload)
+            self._thin_out_at -= len(segment.payload)
             if segment.payload:
                 out.append(OtherReading(*half.seen, half.flow, b"", segment.payload, True))
             return True
@@ -495,14 +507,17 @@ class Streams:
 
     def _thin_out(self, total: int) -> None:
         """Forgets what was given, but of the streams that were heard of last."""
-        self._thin_out_at = total + MAX_RECENT
-        room = MAX_RECENT
+        room = self._limits.stream_recent_bytes // 2
+        kept = 0
         for half in reversed(self._halves.values()):
-            if room > 0:
-                room -= sum(map(len, half.recent))
-            else:
-                half.recent.clear()
-                half.before = b""
+            size = half.recent_bytes
+            if kept + size <= room:
+                kept += size
+            elif size:
+                half.forget_recent()
+                self._counts["stream_recent_evicted"] += 1
+        self._recent, self._counted_at = kept, total
+        self._thin_out_at = total + room
 
 
 def _keeps_alive(half: Half, copy: Piece) -> bool:

@@ -1,10 +1,10 @@
 """The stories, one function each, and the table of contents."""
 
-from pcaps.stories import keys, people, search, times, town, ways
+from pcaps.stories import keys, people, rosters, search, times, town, ways
 from pcaps.stories.incident import INCIDENT
 from pcaps.stories.story import Story
 
-SCENARIOS = people.SCENARIOS | ways.SCENARIOS | keys.SCENARIOS | search.SCENARIOS | times.SCENARIOS
+SCENARIOS = people.SCENARIOS | ways.SCENARIOS | keys.SCENARIOS | search.SCENARIOS | times.SCENARIOS | rosters.SCENARIOS
 VLANS = {"duplicate-identity/benign-every-frame-twice": 110, "meeting-enumeration/attack-sip-over-tcp": 120}
 
 STORIES: tuple[Story, ...] = (

@@ -271,10 +271,18 @@ def test_a_later_invite_shows_a_call_that_began_before_the_capture(line: Line) -
     assert line.kinds() == ["CallOffered", "CallAnswered"]
 
 
-def test_a_bye_of_an_unknown_or_unanswered_call_says_nothing(line: Line) -> None:
+def test_a_bye_of_an_unknown_or_refused_call_says_nothing(line: Line) -> None:
     assert line.up(within("BYE")) == []
     line.up(invite())
+    line.down(answer(486))
     assert line.up(within("BYE")) == []
+
+
+def test_a_bye_ends_a_call_whose_answer_was_not_seen(line: Line) -> None:
+    line.up(invite())
+    (ended,) = line.down(from_callee("BYE"))
+    assert isinstance(ended, CallEnded)
+    assert ended.by == "callee"
 
 
 def test_a_search_under_one_call_id_shows_every_target(line: Line) -> None:

@@ -230,9 +230,9 @@ def test_twice_the_bytes_cost_about_twice_the_time(shape) -> None:  # type: igno
         body = document(shape(n))
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             read_conference_info(body)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     assert seconds(240_000) < 0.05 + 5 * seconds(60_000)

@@ -149,7 +149,7 @@ def test_media_may_move_in_a_re_invite_an_update_and_come_early_or_late() -> Non
 
 
 def test_descriptions_that_wait_are_bounded_and_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sip_media, "MAX_UNREAD", 3)
+    monkeypatch.setattr(sip_media, "MAX_UNREAD_BYTES", 500)
     line = Line()
     for number in range(10):
         line.talk(sdp(port=10_000 + number), sdp(BRIDGE, 20_000 + number), call=f"{number}@192.0.2.10")

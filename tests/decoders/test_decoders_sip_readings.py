@@ -4,7 +4,8 @@ import pytest
 
 from monitor.decoders import Decoders, sip_readings
 from monitor.model.calls import CallOffered
-from monitor.model.evidence import SECOND
+from monitor.model.evidence import HOUR, SECOND
+from monitor.model.limits import Limits
 from monitor.model.packets import Datagram, OtherReading
 
 FLOW = bytes((192, 0, 2, 1, 198, 51, 100, 1)) + (5060).to_bytes(2, "big") * 2
@@ -55,11 +56,8 @@ def test_one_call_has_so_many_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [len(names) for names in readings.names.values()] == [3]
 
 
-def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sip_readings, "MAX_CALLS", 10)
-    monkeypatch.setattr(sip_readings, "MAX_DOUBTED", 4)
-    monkeypatch.setattr(sip_readings, "MAX_STREAMS", 4)
-    decoders = Decoders()
+def test_only_so_much_is_kept_and_not_for_ever() -> None:
+    decoders = Decoders(limits=Limits(calls_kept=10, calls_doubted=4, streams_doubted=4))
     for call in range(50):
         offers(decoders, datagram(request(call, "one@example.com")), datagram(request(call, "two@example.com")))
         flow = FLOW[:8] + call.to_bytes(4, "big")
@@ -67,3 +65,8 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = decoders._decoders[0]._readings  # type: ignore[attr-defined]
     assert (len(readings._kept), len(readings.names), len(readings._pairs)) == (10, 4, 4)
     assert readings._bytes == sum(len(message.text) for kept in readings._kept.values() for message, _ in kept)
+    assert decoders.counts["calls_kept_evicted"] > 40
+    assert (decoders.counts["calls_doubted_evicted"], decoders.counts["streams_doubted_evicted"]) == (46, 46)
+    offers(decoders, datagram(b"OPTIONS sip:x SIP/2.0\r\n\r\n")._replace(at=HOUR))
+    sizes = decoders.sizes
+    assert [sizes[name] for name in ("calls_kept", "calls_kept_bytes", "calls_doubted", "streams_doubted")] == [0] * 4

@@ -27,6 +27,7 @@ NO_READERS = {
     "sources": "a table of contents",
     "sources.instructions": "programs for the packet filter, made of what decoders ask",
     "sources.tags": "part of the same programs",
+    "sources.order": "puts frames in order that others have read",
     "sources.looks": "counts the layouts that `wire.layers` tells of",
     "sources.hep": "a socket; what it cuts out of a stream, `wire.hep` reads",
     "decoders.losses": "numbers, counted",

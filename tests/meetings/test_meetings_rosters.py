@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from monitor.model.calls import CallAnswered, CallOffered, Claims, RosterEndpoint, RosterSeen, RosterState, RosterUser
-from monitor.model.evidence import HOUR, MINUTE, SECOND
+from monitor.model.evidence import DAY, HOUR, MINUTE, SECOND
+from monitor.model.limits import Limits
 from monitor.model.meetings import MeetingRef, Method
 from monitor.model.policy import Policy, Site
 from monitor.model.roster import Joined, Left, Trust, Verdict
-from tests.meetings.scene import ALICE, BRIDGE, TRUNK, WEEKLY, Scene, at, occurrence
+from tests.meetings.scene import ALICE, BRIDGE, POLICY, TRUNK, WEEKLY, Scene, at, occurrence
 
 TEN = at("10:00")
 OUTSIDER = "tel:+31205550177"
@@ -434,8 +436,51 @@ def test_a_flood_of_a_strange_source_names_only_so_many(scene: Scene) -> None:
     assert scene.meetings.counts["roster_users_refused"] == 436
 
 
-def test_many_conferences_push_out_the_oldest(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
-    monkeypatch.setattr("monitor.meetings.rosters.MAX_CONFERENCES", 3)
+def limited(**limits: int) -> Policy:
+    return replace(POLICY, limits=Limits(**limits))
+
+
+@pytest.mark.parametrize("limits", [{"conferences": 3}, {"roster_users": 40}])
+def test_what_a_strange_source_claims_makes_room_for_what_a_named_bridge_tells(limits: dict[str, int]) -> None:
+    scene = Scene(occurrence(), policy=limited(**limits))
+    roster(scene, TEN, user(OUTSIDER), call="first")
+    for number in range(9):
+        meeting = MeetingRef(platform="webex", kind=WEEKLY.kind, value=f"2731123456{number}")
+        users = [user(f"sip:u{n}@{number}.example") for n in range(9)]
+        roster(scene, TEN + number * SECOND, *users, meeting=meeting, call=f"s{number}", source="203.0.113.66")
+    roster(scene, TEN + MINUTE, user(OUTSIDER), user("tel:+31205550102"), call="first")
+    scene.finish(TEN + 2 * MINUTE)
+    named = {join.participant.identity.subject for join in joins(scene) if join.participant.origin == BRIDGE}
+    assert named == {OUTSIDER, "tel:+31205550102"}
+    sizes, counts = scene.meetings.sizes, scene.meetings.counts
+    assert all(sizes[table] <= most for table, most in limits.items())
+    assert all(counts[f"{table}_evicted"] > 0 for table in limits)
+
+
+def test_time_forgets_what_rosters_and_calls_have_left() -> None:
+    scene = Scene(occurrence())
+    scene.ring(TEN, "leg", asserted="sip:+31205550101@example.net")
+    scene.feed(
+        CallAnswered(at=TEN, evidence=scene.seen(), call="leg", callee=Claims(), contact="sip:conf@x", focus=True)
+    )
+    scene.direct(TEN, "nameless", uri="sip:anonymous@anonymous.invalid", privacy=("id",))
+    scene.dial_in(TEN + SECOND, "waits", stays=False)
+    scene.refer(TEN + 5 * SECOND, "leg", to="sip:somebody@example.net")
+    scene.offer(TEN + 5 * SECOND, "rings")
+    scene.offer(TEN + 5 * SECOND, "talks")
+    scene.answer(TEN + 5 * SECOND, "talks")
+    roster(scene, TEN + 6 * SECOND, user(OUTSIDER))
+    unbounded = {"guest_lists"}
+    assert [table for table, size in scene.meetings.sizes.items() if not size] == []
+    for call in ("leg", "nameless", "waits"):
+        scene.end(TEN + 7 * SECOND, call)
+    scene.meetings_until(TEN + 3 * DAY)
+    scene.meetings.expire(TEN + 3 * DAY)
+    assert {table for table, size in scene.meetings.sizes.items() if size} == unbounded
+
+
+def test_many_conferences_push_out_the_oldest() -> None:
+    scene = Scene(occurrence(), policy=limited(conferences=3))
     for number in range(5):
         meeting = MeetingRef(platform="webex", kind=WEEKLY.kind, value=f"2731123456{number}")
         roster(scene, TEN + number * MINUTE, user(OUTSIDER), meeting=meeting, call=f"s{number}")

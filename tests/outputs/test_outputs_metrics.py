@@ -190,7 +190,7 @@ def test_there_are_fewer_than_two_thousand_series_whatever_is_written() -> None:
     assert len(values_of(metrics)) <= 2000
 
 
-def test_a_hundred_thousand_participants_are_scraped_at_once() -> None:
+def test_a_hundred_thousand_participants_and_meetings_are_scraped_in_a_fifth_of_a_second() -> None:
     metrics = Metrics(RULES, PLATFORMS, limits=Limits(known_participants=100_000))
     record = joined(participant(1, "tel:+31205550101", occurrence=None))
     for n in range(100_010):
@@ -198,9 +198,13 @@ def test_a_hundred_thousand_participants_are_scraped_at_once() -> None:
             record.participant, id=f"{n}", meeting=MeetingRef(platform="webex", kind=Kind.NUMBER, value=f"{n}")
         )
         metrics.write(replace(record, participant=who))
-    start = time.perf_counter()
-    values = values_of(metrics)
-    assert time.perf_counter() - start < 2
+    seconds: list[float] = []
+    while len(seconds) < 5 and min(seconds, default=9.0) > 0.2:
+        start = time.process_time()
+        values = values_of(metrics)
+        seconds.append(time.process_time() - start)
+    assert min(seconds) <= 0.2
+    assert len(values) <= 2000
     assert values["joinwatch_participants_active", "invited"] == 100_000
     assert values["joinwatch_meetings_active",] == 100_000
     assert values["joinwatch_metrics_evictions_total", "participants"] == 10

@@ -255,3 +255,59 @@ def test_a_keypad_shows_no_digits() -> None:
     typed(stage, "445566", call="bank")
     assert "57637" not in repr(vars(stage))
     assert "445566" not in repr(vars(stage))
+
+
+# ── keys that were not seen ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lossy(keys: str, *, counted: bool) -> list[str]:
+    """What is told of keys of which those in brackets are lost; `counted` as SIP's numbers do it, else as RTP does."""
+    stage = platforms(KNOWN, PINS)
+    reached = list(stage.place(offered(f"sip:{ACCESS['webex']}@sbc.example.com")))
+    assert any(isinstance(event, DialInReached) for event in reached)
+    list(stage.place(answered()))
+    events: list[KeyPressed] = []
+    missed, inside = 0, False
+    for at, pressed in enumerate(keys):
+        if pressed in "[]":
+            inside = pressed == "["
+        elif inside:
+            missed += 1
+        else:
+            one = replace(key(pressed, at=at), frayed=missed > 0, missed=missed if counted else 0)
+            events.extend(event for event in stage.place(one) if isinstance(event, KeyPressed))
+            missed = 0
+    assert events[-1].partial is ("[" in keys)
+    return story(events)
+
+
+@pytest.mark.parametrize(
+    ("keys", "counted", "told"),
+    [
+        pytest.param("2731[1]234567##57637966#", False, ["1 number:27311234567 empty right(8)"], id="one, anywhere"),
+        pytest.param("2[73]1123456[7]###", True, ["1 number:27311234567 empty empty"], id="three, where they were"),
+        pytest.param("27[3]112[3]4567##", False, ["1 number:271124567 empty"], id="two, anywhere: no guess"),
+        pytest.param("27311234567##5763[7]966#", False, ["1 number:27311234567 empty filled(7)"], id="of the PIN"),
+        pytest.param(
+            "27311234567##5763[7]966#", True, ["1 number:27311234567 empty filled(8)"], id="of the PIN, known"
+        ),
+        pytest.param("27311234567#[#]#", True, ["1 number:27311234567 empty"], id="no room for a PIN"),
+        pytest.param("27311234567##[5763]#", True, ["1 number:27311234567 empty filled(4)"], id="room for a PIN"),
+    ],
+)
+def test_a_number_is_mended_when_one_meeting_fits_and_a_pin_is_not_called_wrong(
+    keys: str, counted: bool, told: list[str]
+) -> None:
+    assert lossy(keys, counted=counted) == told
+
+
+def test_a_number_that_fits_two_meetings_is_not_mended() -> None:
+    other = numbered("webex", "27311234568")
+    stage = platforms((WEBEX, other))
+    list(stage.place(offered(f"sip:{ACCESS['webex']}@sbc.example.com")))
+    list(stage.place(answered()))
+    events: list[KeyPressed] = []
+    for pressed in "2731123456":
+        events.extend(event for event in stage.place(key(pressed)) if isinstance(event, KeyPressed))
+    events.extend(e for e in stage.place(replace(key("#"), frayed=True, missed=1)) if isinstance(e, KeyPressed))
+    assert events[-1].meeting is None

@@ -125,6 +125,11 @@ def read_file(path: Path, content: bytes, asks: Sequence[Ask] = ASKS) -> tuple[l
     return frames, captures.reports[0]
 
 
+def by_number(frames: Iterable[Frame]) -> list[Frame]:
+    """As they stand in the capture: a file in disorder is given by time, standard input as it comes."""
+    return sorted(frames, key=lambda frame: frame.number)
+
+
 def read_stream(content: bytes, asks: Sequence[Ask] = ASKS, name: str = "stdin") -> tuple[list[Frame], CaptureReport]:
     """The same from standard input: the slow way."""
     captures = Captures(["-"], asks, stdin=BytesIO(content))

@@ -30,6 +30,7 @@ from tests.sources.savefiles import (
     KEY,
     MEDIA,
     Record,
+    by_number,
     enhanced,
     ethernet,
     every,
@@ -51,7 +52,7 @@ WIDER = Ask(protocol="sip", tcp_ports=(7000,))
 
 
 def read(captures: Captures) -> tuple[list[Frame], CaptureReport]:
-    frames = [frame._replace(capture="") for frame in captures]
+    frames = by_number(frame._replace(capture="") for frame in captures)
     return frames, captures.reports[0]
 
 

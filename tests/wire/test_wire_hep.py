@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from monitor.model.asks import Ask
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
+from monitor.model.limits import Limits
 from monitor.model.oddities import Malformed, Oddity, Reason
 from monitor.model.packets import Datagram, Flow, Frame, Packet, StreamData
 from monitor.wire import Wire
-from monitor.wire.agents import MAX_STREAMS
 from monitor.wire.hep import MAX_CHUNKS, Key, Report, Unauthentic, report_of
 from pcaps.generator.hep import LOG, RTCP_JSON, chunk, message, reported, whole
 from pcaps.generator.wire import Host
@@ -320,10 +320,23 @@ def test_a_stream_on_another_port_is_asked_for_as_a_whole() -> None:
 
 
 def test_streams_are_bounded() -> None:
-    wire = Wire()
-    for number in range(MAX_STREAMS + 10):
+    wire = Wire(limits=Limits(hep_streams=100))
+    for number in range(110):
         given_by(wire, in_tcp([MESSAGE[:-1]], ports=(10_000 + number, 9060)), finish=False)
     assert wire.counts["hep_streams_evicted"] == 10
+    assert wire.sizes["hep_streams"] == 100
+
+
+def test_what_is_told_of_senders_is_bounded_and_told_anew_after_an_hour() -> None:
+    def from_sender(n: int, at: Nanoseconds = START) -> Frame:
+        return frame(ethernet(ipv4(udp(MESSAGE, HEP_PORTS), addresses=(f"203.0.113.{n}", B), identification=n)), n, at)
+
+    wire = Wire(hep_senders=["192.0.2.99"], limits=Limits(hep_complaints=10))
+    told = reasons_of(given_by(wire, map(from_sender, range(1, 30)), finish=False))
+    assert len(told) == wire.sizes["hep_complaints"] == 10
+    assert wire.counts["hep_complaints_evicted"] == 19
+    assert reasons_of(given_by(wire, [from_sender(29, START + 2 * HOUR)])) == [Reason.UNSUPPORTED]
+    assert wire.sizes["hep_complaints"] == 1
 
 
 ANY_CHUNK = st.builds(chunk, st.integers(0, 20), st.binary(max_size=20), st.sampled_from([0, 0, 0, 1]))

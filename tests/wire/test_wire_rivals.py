@@ -1,10 +1,9 @@
 """Fragments that differ: the other way to put a packet together is given, and what is remembered for it has bounds."""
 
-import pytest
-
 from monitor.model.evidence import SECOND
+from monitor.model.limits import Limits
 from monitor.model.packets import Datagram, Frame
-from monitor.wire import Wire, rivals
+from monitor.wire import Wire
 from tests.wire.packets import START, ethernet, frame, given, ipv4, udp
 
 WHOLE, FALSE = udp(b"A" * 8 + b"B" * 16), udp(b"X" * 8 + b"Y" * 16)
@@ -36,12 +35,12 @@ def test_equal_copies_are_no_other_packet() -> None:
     assert payloads(*frames) == [(WHOLE[8:], False)]
 
 
-def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rivals, "MAX_PACKETS", 10)
-    wire = Wire()
+def test_only_so_much_is_remembered() -> None:
+    wire = Wire(limits=Limits(fragment_readings=10))
     given(wire, [part(WHOLE, 0, 16, n, n) for n in range(100)], finish=False)
     kept = wire._fragments._rivals
     assert len(kept._stories) == 10
+    assert wire.counts["fragment_readings_evicted"] == 90
     assert kept._weight == sum(story.weight for story in kept._stories.values())
     given(wire, [part(WHOLE, 0, 16, 60 * SECOND, 7)], finish=False)
     assert len(kept._stories) == 1

@@ -399,27 +399,40 @@ def test_no_more_than_so_much_is_told_of_other_readings_at_once(monkeypatch: pyt
     assert (packets[-1].given, packets[-1].other) == (b"INVITE", b"INV099")
 
 
-def test_only_so_many_streams_are_read_in_two_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readings, "MAX_READINGS", 8)
-    wire = Wire()
+def test_only_so_many_streams_are_read_in_two_ways() -> None:
+    wire = Wire(limits=Limits(stream_readings=8))
     for port in range(20):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(b"abc", 100).there(b"aXc", 100)
         given(wire, talk.frames, finish=False)
     assert wire.counts["stream_readings_evicted"] == 12
 
 
-def test_what_was_given_is_kept_of_the_latest_streams_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_RECENT", 10_000)
-    wire = Wire()
-    wire._streams._thin_out_at = 0
+def test_what_was_given_is_kept_of_the_latest_streams_only() -> None:
+    wire = Wire(limits=Limits(stream_recent_bytes=20_000))
     for port in range(50):
         talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN)
         for n in range(5):
             talk.there(bytes(200), 100 + 200 * n)
         given(wire, talk.frames, finish=False)
-    kept = [sum(map(len, half.recent)) for half in wire._streams._halves.values()]
+        kept = [half.recent_bytes for half in wire._streams._halves.values()]
+        assert sum(kept) <= wire.sizes["stream_recent_bytes"] <= 20_000
     assert kept[0] == 0
-    assert sum(kept) <= 2 * 10_000 + 1000
+    assert sum(kept) > 10_000
+    assert wire.counts["stream_recent_evicted"] > 0
+
+
+@pytest.mark.parametrize("what", ["before a gap", "in a SYN"])
+def test_what_was_given_before_a_gap_and_what_a_syn_carries_counts_as_well(what: str) -> None:
+    wire = Wire(limits=Limits(stream_recent_bytes=20_000))
+    for port in range(100):
+        talk = Talk(ports=(port, 5060)).there(sequence=99, flags=SYN).there(bytes(1000), 100)
+        if what == "in a SYN":
+            talk.there(bytes(1000), 5_000_000, flags=SYN)
+        else:
+            talk.there(b"x", 1200).wait(6 * SECOND).other()
+        given(wire, talk.frames, finish=False)
+        assert sum(half.recent_bytes for half in wire._streams._halves.values()) <= 20_000
+    assert wire.counts["stream_recent_evicted"] > 0
 
 
 def test_a_flood_of_strangers_pushes_out_no_conversation() -> None:
