@@ -89,7 +89,7 @@ ALERT_ACTIVE: Nanoseconds = HOUR
 """An alert is active for so long after its last sighting."""
 MAX_COUNTS = 192
 """Names taken from summaries."""
-MAX_PLATFORMS = 64
+MAX_PLATFORMS = 56
 MAX_RULES = 100
 """Pairs of rule and severity. With these limits there are fewer than 2,000 series, whatever is written."""
 
