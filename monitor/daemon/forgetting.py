@@ -175,7 +175,7 @@ def _address_pattern(address: Address) -> str:
     if scheme == "tel" and len(digits) >= MIN_DIGITS:
         tail = digits[-TAIL:] if len(digits) > TAIL else digits
         return rf"(?<![0-9])\+?[0-9]{{0,7}}{tail}(?![0-9])"
-    return rf"(?<![\w.-]){re.escape(rest)}(?![\w-])" if rest else ""
+    return rf"(?<![\w.-]){re.escape(rest)}(?![\w-]|\.[\w-])" if rest else ""
 
 
 def _name_pattern(name: str) -> str:

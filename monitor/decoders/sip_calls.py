@@ -165,7 +165,8 @@ class SipCalls:
     def _once_more(self, call: Call, number: int, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
         """An INVITE for a call that was offered: on its next hop, with credentials, or after a refusal."""
         same_caller = source_of(packet.flow) == source_of(call.hops[0])
-        if same_caller and number > call.number and message.target != call.target and not call.redirected:
+        elsewhere = bool(call.target) and message.target != call.target  # of a call taken over it may not be known
+        if same_caller and number > call.number and elsewhere and not call.redirected:
             # Another target by the same caller is another call, or all but the first of a search would be hidden.
             if call.state is not ANSWERED:
                 return self._offer(message, packet)

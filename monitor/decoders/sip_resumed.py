@@ -4,10 +4,16 @@ What is not taken over is which requests were seen: a retransmission right after
 behind decoders bear.
 """
 
+import re
+
 from monitor.decoders.media import NO_TYPES, CallMedia, MediaAddresses
 from monitor.decoders.sip_call import ANSWERED, OFFERED, Call, CallTable
 from monitor.model.resumed import CallSaved, MediaSaved
 
+_PLAIN = re.compile(
+    r"(?i)(?:sips?|tel):(?:\+?[0-9]{1,20}|[a-z][\w.%-]{0,255})(?:@[^;?:@]{1,255}(?::[0-9]{1,5})?)?(?:;user=phone)?"
+)
+"""A target in which no password can be: one that holds more is not written down, and so not compared either."""
 PORT_BYTES = 2
 MAX_EVENTS = 4
 """Telephone-events of each side that are saved: packets of one that has begun may still come."""
@@ -36,7 +42,7 @@ def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
         seen=call.seen,
         answered=call.state is ANSWERED,
         number=call.number,
-        target=call.target,
+        target=call.target if _PLAIN.fullmatch(call.target) else "",
         hops=call.hops,
         caller_tags=call.caller_tags,
         branches=call.branches,

@@ -28,6 +28,7 @@ class CallSaved(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """CSeq of the latest INVITE."""
     target: str
+    """Empty where it may hold a secret: then it is not known."""
     hops: tuple[bytes, ...]
     caller_tags: tuple[str, ...]
     branches: tuple[str, ...]

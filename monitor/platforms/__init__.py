@@ -352,6 +352,8 @@ class Platforms:
         clean = self._clean
         uri = clean(claims.uri)
         asserted = tuple(map(clean, claims.asserted)) if claims.asserted else ()
+        if claims.passport:
+            claims = msgspec.structs.replace(claims, passport=unsigned(claims.passport))
         if not (claims.preferred or claims.remote_party or claims.history):
             if uri == claims.uri and asserted == claims.asserted:
                 return claims
@@ -364,6 +366,12 @@ class Platforms:
             remote_party=tuple(msgspec.structs.replace(p, uri=clean(p.uri)) for p in claims.remote_party),
             history=tuple(msgspec.structs.replace(hop, uri=clean(hop.uri)) for hop in claims.history),
         )
+
+
+def unsigned(identity: str) -> str:
+    """An `Identity` header without its signature: it can be read as before, and shown to nobody as one's own."""
+    claims, dot, _ = identity.partition(";")[0].strip().rpartition(".")
+    return f"{claims}." if dot else "unreadable"
 
 
 def _nothing(_meeting: MeetingRef) -> bool:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -89,7 +90,7 @@ def tls_calls() -> list[Packet]:
 
 def only_media(packets: list[Packet]) -> list[Packet]:
     """What is neither from nor to port 5060."""
-    return [packet for packet in packets if b"\x13\xc4" not in (packet.data[34:36], packet.data[36:38])]
+    return [packet for packet in packets if not is_sip(packet)]
 
 
 def merged(packets: list[Packet]) -> list[Packet]:
@@ -117,6 +118,29 @@ def other_vlan(packets: list[Packet]) -> list[Packet]:
 def wrapped(packets: list[Packet]) -> list[Packet]:
     """In an envelope of some vendor that nobody knows (an EtherType for experiments)."""
     return [Packet(p.at, p.data[:12] + b"\x88\xb5\0\0\0\x07" + p.data, p.length + 18) for p in packets]
+
+
+def is_sip(packet: Packet) -> bool:
+    """From or to port 5060."""
+    return b"\x13\xc4" in (packet.data[34:36], packet.data[36:38])
+
+
+def in_macsec(packets: list[Packet]) -> list[Packet]:
+    """Encrypted from switch to switch (IEEE 802.1AE)."""
+    head = b"\x88\xe5\x2c\0\0\0\0\1" + bytes(8)
+    return [Packet(p.at, p.data[:12] + head + p.data[14:], p.length + 14) for p in packets]
+
+
+def with_tones(packets: list[Packet]) -> list[Packet]:
+    """Nobody offers telephone-events, and keys are in the sound."""
+    lines = ((b"telephone-event", b"telephone-other"), (b"a=fmtp:101", b"a=fmtx:101"))
+    made = []
+    for packet in filter(is_sip, packets):
+        data = packet.data
+        for was, now in lines:
+            data = data.replace(was, now)
+        made.append(packet._replace(data=data))
+    return made
 
 
 def cut(packets: list[Packet], octets: int = 96) -> list[Packet]:
@@ -190,6 +214,16 @@ def an_hour_off(folder: Path) -> str:
                 value = f"{datetime.strptime(value, '%Y%m%dT%H%M%S') + timedelta(hours=1):%Y%m%dT%H%M%S}"  # noqa: DTZ007
             lines.append(name + colon + value)
         (folder / path.name).write_text("\r\n".join(lines), encoding="utf-8", newline="")
+    return str(folder)
+
+
+def without_descriptions(folder: Path) -> str:
+    """The incident's calendars, as an export of free and busy times has them."""
+    folder.mkdir(exist_ok=True)
+    for path in (EXAMPLE / "meetings").glob("*.ics"):
+        text = path.read_bytes().decode()
+        text = re.sub(r"(?m)^(DESCRIPTION|LOCATION|URL|X-[A-Z-]+)[:;].*\r\n(?: .*\r\n)*", "", text)
+        (folder / path.name).write_bytes(text.encode())
     return str(folder)
 
 

@@ -52,6 +52,13 @@ def empty(folder: Path, _: ExitStack) -> Patient:
     return Patient(str(INCIDENT), "--meetings", ailments.empty_calendar(folder), *OTHERS)
 
 
+def other_people(folder: Path, _: ExitStack) -> Patient:
+    people = folder / "others.csv"
+    people.write_text("name,email,phone\nX,x@example.org,+31205550199\n", encoding="utf-8")
+    lists = ["--meetings", str(EXAMPLE / "meetings"), "--directory", str(people)]
+    return Patient(str(INCIDENT), *lists, "--policy", str(EXAMPLE / "policy.toml"))
+
+
 def link_down(folder: Path, opened: ExitStack) -> Patient:
     lab = Lab(opened)
     inner, _ = lab.pair(0, up=False)
@@ -177,6 +184,13 @@ SEEDED: dict[str, tuple[str, Made]] = {
         with_meetings(lambda folder: ailments.calendar(folder, "27310400011", datetime(2024, 5, 14, 8, tzinfo=UTC))),
     ),
     "no number is known": ("no-known-target", lambda *_: Patient(str(INCIDENT))),
+    "no media": ("no-keys", capture(lambda packets: [packet for packet in packets if ailments.is_sip(packet)])),
+    "a tenth is lost": ("losses", capture(lambda packets: damage.lost(packets, Random(1), share=0.1))),
+    "the link is encrypted": ("encrypted-link", capture(ailments.in_macsec)),
+    "keys are tones": ("keys-as-tones", capture(ailments.with_tones)),
+    "the directory is others'": ("directory-without-numbers", other_people),
+    "the capture is empty": ("empty-capture", capture(lambda _: [])),
+    "invitations name no meeting": ("nameless-meetings", with_meetings(ailments.without_descriptions)),
     "segments are merged by offload": (
         "offload",
         capture(ailments.merged),
@@ -212,12 +226,15 @@ HEALTHY: dict[str, Made] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def score() -> Iterator[None]:
-    """Said at the end."""
+def score(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Said at the end, past pytest's capturing."""
     yield
-    if RIGHT:
-        told = f"the right cause first in {sum(RIGHT.values())} of {len(RIGHT)} seeded faults"
-        print(f"\ndoctor: {told}", file=sys.__stderr__)
+    capturing = request.config.pluginmanager.getplugin("capturemanager")
+    if RIGHT and capturing is not None:
+        with capturing.global_and_fixture_disabled():
+            sys.stderr.write(
+                f"\ndoctor: the right cause first in {sum(RIGHT.values())} of {len(RIGHT)} seeded faults\n"
+            )
 
 
 @pytest.mark.parametrize("fault", SEEDED)

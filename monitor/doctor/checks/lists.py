@@ -111,7 +111,9 @@ def expired(facts: Facts) -> Findings:
 def years_apart(facts: Facts) -> Findings:
     """The capture's clock and the calendars are years apart."""
     lists = _given(facts)
-    if lists is None or not facts.reports or not lists.names or lists.soon:
+    if lists is None or not lists.names or lists.soon:
+        return
+    if not any(report.frames for report in facts.reports):
         return
     if lists.following is None and lists.last is not None:
         return  # said to be expired

@@ -101,15 +101,17 @@ def one_sided(facts: Facts) -> Findings:
         return
     ways, pairs = hearing.one_sided
     conversations, one = sample.conversations
-    proof = [
+    mute = not hearing.responses and hearing.witnesses.total() >= FEW_CONVERSATIONS
+    proof = [f"SIP: {hearing.requests:,} requests, and 0 answers."] if mute else []
+    proof += [
         f"SIP: {hearing.witnesses[way]:,} messages from {way[0]} to {way[1]} show that it spoke, and 0 of its own came."
         for way in ways[:3]
     ]
     if conversations >= FEW_CONVERSATIONS and one > 0.8 * conversations:
         proof.append(f"TCP: of {one:,} in {conversations:,} conversations only one side was ever seen.")
-    if ways or (proof and not facts.hears()):
+    if ways or mute or (proof and not facts.hears()):
         yield Finding(
-            gravity=BLIND if len(ways) == pairs else DEGRADED,
+            gravity=BLIND if mute or len(ways) == pairs else DEGRADED,
             cause="The mirror gives one direction only: questions without answers, or answers without questions.",
             proof=tuple(proof),
             next_step="Mirror both directions, and both ways of an asymmetric route. Without answers nobody is known to"
@@ -147,7 +149,7 @@ def lossy(facts: Facts) -> Findings:
         proof.append(f"The capturing system itself tells of {dropped:,} frames that it dropped.")
     if gaps > 2 and gaps * 50 > counts.get("segments", 0):
         proof.append(f"{gaps:,} gaps in TCP streams ({counts.get('stream_gap_bytes', 0):,} bytes).")
-    if missed > 5 and missed * 50 > heard:
+    if missed > 5 and missed * 200 > heard:
         proof.append(f"{missed:,} packets of RTP and SIP are missing between others that count them.")
     if fragments > 2 and fragments * 5 > counts.get("fragments", 0):
         proof.append(f"{fragments:,} of {counts.get('fragments', 0):,} fragments never found the rest of their packet.")
