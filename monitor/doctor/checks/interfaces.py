@@ -68,22 +68,27 @@ def elsewhere(facts: Facts) -> Findings:
     if not facts.live or facts.hears():
         return
     below = {link.parent for link in facts.links}
-    for name, sample in facts.elsewhere.items():
-        what = _wanted_in(sample)
-        if not what or name in below:
-            continue
-        mine = [end for end in sample.ends if end[1] in facts.host_addresses]
-        ends = f" It comes in {mine[0][0].upper()} to {mine[0][1]}, an address of this machine." if mine else ""
-        yield Finding(
-            gravity=BLIND,
-            cause=f"The mirror arrives at interface {name}, which is not watched.{ends}",
-            proof=(
-                f"Within {sample.seconds:.1f} s, {name} brought {sample.frames:,} frames, among them {what}.",
-                f"The watched {', '.join(link.name for link in facts.links)} brought no signalling.",
-            ),
-            next_step="Watch that one; a tunnel that ends here is opened as it is and needs no interface of its own.",
-            lines=("[capture]", f'interfaces = ["{name}"]'),
-        )
+    found = {
+        name: what for name, sample in facts.elsewhere.items() if name not in below and (what := _wanted_in(sample))
+    }
+    if not found:
+        return
+    # That with the most; more of them are the two directions of a tap, or the two ends of a tunnel.
+    name = max(found, key=lambda one: facts.elsewhere[one].sip)
+    sample = facts.elsewhere[name]
+    mine = [end for end in sample.ends if end[1] in facts.host_addresses]
+    ends = f" It comes in {mine[0][0].upper()} to {mine[0][1]}, an address of this machine." if mine else ""
+    yield Finding(
+        gravity=BLIND,
+        cause=f"The mirror arrives at interface {name}, which is not watched.{ends}",
+        proof=(
+            f"Within {sample.seconds:.1f} s, {name} brought {sample.frames:,} frames, among them {found[name]}.",
+            f"The watched {', '.join(link.name for link in facts.links)} brought no signalling.",
+            *(f"{other} brought {what} as well." for other, what in found.items() if other != name),
+        ),
+        next_step="Watch that one; a tunnel that ends here is opened as it is and needs no interface of its own.",
+        lines=("[capture]", f'interfaces = ["{name}"]'),
+    )
 
 
 def silent(facts: Facts) -> Findings:

@@ -39,6 +39,8 @@ def lists_wrong(facts: Facts) -> Findings:
 def no_calendar(facts: Facts) -> Findings:
     """No calendar is given."""
     lists = facts.lists
+    if facts.live and facts.port is None:
+        return  # an interface alone was asked about
     if lists is not None and not lists.meetings_given:
         yield Finding(
             gravity=HINT,
