@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except ConfigError as error:
-        say_problems(error.problems)
+        words = sys.argv[1:] if argv is None else argv
+        say_problems(error.problems, into_log=words[:1] == ["watch"] and not sys.stderr.isatty())
         return USAGE
     except KeyboardInterrupt:
         say("interrupted")

@@ -25,7 +25,7 @@ def say(text: str) -> None:
     print(line, file=sys.stderr)
 
 
-def say_problems(problems: Iterable[Problem]) -> None:
-    """Every mistake, sorted by file and line."""
+def say_problems(problems: Iterable[Problem], *, into_log: bool = False) -> None:
+    """Every mistake, sorted by file and line; of people nothing where it goes into a log."""
     for problem in problems:
-        say(str(problem))
+        say(problem.for_log if into_log else str(problem))

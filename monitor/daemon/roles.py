@@ -255,7 +255,7 @@ def _unless_mistaken(role: Callable[[], int]) -> int:
         return role()
     except ConfigError as error:
         for problem in error.problems:
-            say(f"{problem.file}:{problem.line}: {problem.found}; expected {problem.expected}")
+            say(problem.for_log)
         return 2
     except Unprivileged as error:
         say(str(error))

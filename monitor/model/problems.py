@@ -16,6 +16,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
     expected: str
     """What would be right."""
 
+    @property
+    def for_log(self) -> str:
+        """The same without what stands in a list of people, for there it may be one of them."""
+        if not self.file.lower().endswith((".ics", ".vcf", ".csv")):
+            return str(self)
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: expected {self.expected}; `joinwatch check` shows what stands there"
+
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.found}; expected {self.expected}"

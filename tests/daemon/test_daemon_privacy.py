@@ -392,6 +392,8 @@ def test_a_daemon_keeps_no_secret_and_its_metrics_and_log_know_nobody(tmp_path: 
         broken = tmp_path / "lists" / "people.csv"
         name, number, mail = secrets_world.PEOPLE[0]
         broken.write_text(f"name,email,phone\n{name},{mail}x@@,{number}{number}\n")
+        running.kill("serve")  # it starts anew, finds the list broken, and says so in the log
+        running.wait(lambda: b"people.csv:2: expected" in running.log.read_bytes(), "a word on the broken list")
         journal = b"".join(file.read_bytes() for file in (tmp_path / "state" / "journal").iterdir())
         kept = [file for file in tmp_path.rglob("*") if file.is_file() and "lists" not in file.parts]
         while_at_work = [(str(file), file.read_bytes()) for file in kept]
