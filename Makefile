@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak lock setup system counterparts clean
+.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak lock setup system counterparts outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ $(READY): pyproject.toml requirements.lock
 
 system: ## tshark, against which the tests hold the decoders
 	@command -v tshark >/dev/null || sh deploy/install-tshark.sh
+
+outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
+	$(BIN)/python -m bench.outage
 
 counterparts: ## Alertmanager and rsyslog from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh

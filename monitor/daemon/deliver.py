@@ -32,6 +32,8 @@ MAX_PASSED = 10_000
 """Lines that are read at once without one that is wanted."""
 YOUNG = timedelta(hours=1)
 """A sink that is new gets what was said so shortly before."""
+SHORTLY = timedelta(minutes=10)
+"""Before the last delivery: so much of a journal that has lost its end is delivered once more."""
 DEAD_SECONDS = 3600.0
 """How often dead letters are tried again; and at each start."""
 MAX_DEAD_BYTES = 64 * 1024 * 1024
@@ -91,11 +93,11 @@ class Deliver:
             note.until, note.since = str(Place(*end)), (datetime.now(UTC) - YOUNG).isoformat()
             self._place = Place(min(sizes, default=0), 0)
         elif self._place.offset > sizes.get(self._place.segment, self._place.offset):
-            self._say(f"sink {self._name}: the journal is shorter than it was; its last file is delivered once more")
+            # The power failed before the disk had what was delivered: what is written now stands where that stood.
+            self._say(f"sink {self._name}: the journal is shorter than it was; its end is delivered once more")
+            last = datetime.fromtimestamp(note.at, UTC) - SHORTLY
+            note.until, note.since = str(Place(self._place.segment, sizes[self._place.segment])), last.isoformat()
             self._place = Place(self._place.segment, 0)
-        elif sizes and self._place.segment > max(sizes):
-            self._say(f"sink {self._name}: the journal was begun anew; all of it is delivered")
-            self._place = Place(0, 0)
 
     def _step(self) -> float:
         if self._clock() >= self._dead_due:
@@ -116,6 +118,9 @@ class Deliver:
     def _read(self) -> tuple[list[dict[str, Any]], list[Place], Place]:
         """The next lines for this sink, the places behind them, and how far was read."""
         segments = segments_in(self._journal)
+        if segments and self._place.segment > segments[-1]:
+            self._say(f"sink {self._name}: the journal was begun anew; all of it is delivered")
+            self._place = Place(0, 0)
         if self._place.segment and segments and self._place.segment < segments[0]:
             missed = segments[0] - self._place.segment
             self._spool.note.missed += missed

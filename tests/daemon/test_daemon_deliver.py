@@ -200,6 +200,20 @@ def test_a_journal_that_was_begun_anew_is_delivered_from_its_beginning(tmp_path:
     assert said == ["sink book: the journal was begun anew; all of it is delivered"]
 
 
+def test_of_a_journal_that_has_lost_its_end_only_the_last_minutes_come_again(tmp_path: Path) -> None:
+    now = time.time()
+    journal_of(tmp_path, [alert(1, now - 3000), alert(2, now - 2), alert(3, now - 1)])
+    book = Book()
+    run_out(follower(tmp_path, book)[0])
+    (file,) = (tmp_path / "journal").iterdir()
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
+    deliver, said = follower(tmp_path, book)
+    journal_of(tmp_path, [alert(4, now)])
+    run_out(deliver)
+    assert book.got == names(1, 2, 3, 2, 4)
+    assert said == ["sink book: the journal is shorter than it was; its end is delivered once more"]
+
+
 def test_a_full_disk_delays_the_note_and_no_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal_of(tmp_path, [alert(n) for n in range(3)])
     book = Book()
