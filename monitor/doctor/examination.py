@@ -140,7 +140,7 @@ class Examination:
         frames = sum(report.frames for report in facts.reports)
         self.examined.append(
             f"captures: {frames:,} frames, {facts.hearing.frames:,} wanted, {facts.hearing.messages:,} messages of SIP,"
-            f" {len(facts.hearing.calls):,} calls, {len(facts.hearing.reached):,} that reached a meeting"
+            f" {len(facts.hearing.calls):,} calls, {facts.hearing.calls_in:,} that reached a meeting"
         )
         if facts.sample is not None and frames > facts.sample.frames:
             self.examined.append(f"of these, the first {facts.sample.frames:,} also by what they are not")
@@ -176,7 +176,7 @@ class Examination:
         self.examined.append(
             f"traffic: {heard.sample.frames:,} frames within {facts.seconds:g} s,"
             f" {heard.hearing.messages:,} messages of SIP, {len(heard.hearing.calls):,} calls,"
-            f" {len(heard.hearing.reached):,} that reached a meeting"
+            f" {heard.hearing.calls_in:,} that reached a meeting"
         )
         if not facts.hears() and not heard.sample.sip:
             others = [name for name in links.interfaces() if name not in names]

@@ -75,6 +75,11 @@ class Hearing:
         return max(self.counts.get("sip_messages", 0), self.requests + self.responses)
 
     @property
+    def calls_in(self) -> int:
+        """Calls that reached a meeting."""
+        return len({call for call, _ in self.reached})
+
+    @property
     def one_sided(self) -> tuple[list[tuple[str, str]], int]:
         """Who was heard speaking to somebody whose part of it was not heard; and how many pairs there are."""
         heard = {way for way, count in self.witnesses.items() if count >= FEW_WITNESSES}
