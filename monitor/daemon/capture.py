@@ -1,43 +1,57 @@
 """capture: opens the packet sockets while it may, gives up every privilege, and hands the rings to decoders.
 
 It reads no packet. It keeps the sockets open, so that a ring outlives the decoder that died reading it, sees whether
-interfaces are there, and tells what they received in all.
+interfaces are there, and tells what they received in all. Where somebody keeps descriptors for it, as systemd does, a
+ring outlives even this process, and goes on filling until the next one finds it.
 """
 
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from monitor.daemon.channel import Channel, Closed, listening
+from monitor.daemon.kept import Kept, name_of
 from monitor.daemon.messages import Alive, Received, Rings, RingTold
+from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
-from monitor.sources.live.ring import BLOCK_BYTES, Ring
+from monitor.sources.live.ring import BLOCK_BYTES, Instruction, Ring, RingError
 
 LOOK_SECONDS = 1.0
 """How often interfaces are looked at."""
 STATISTICS = Path("/sys/class/net")
+PAGE = "page"
+"""The name of the page of progress in somebody's keeping."""
 
 
 class Capture:
     """The rings of every interface, and the decoder that reads them."""
 
-    def __init__(self, interfaces: Sequence[str], path: str, *, ring_bytes: int, promiscuous: bool = True) -> None:
-        """Opens everything that needs a privilege; raises `RingError`."""
-        from monitor.decoders import ASKS
-        from monitor.sources.filters import Filters
-
-        filters = Filters(ASKS)
+    def __init__(
+        self,
+        interfaces: Sequence[str],
+        path: str,
+        *,
+        ring_bytes: int,
+        promiscuous: bool = True,
+        notify: Notify | None = None,
+    ) -> None:
+        """Opens everything that needs a privilege; raises `RingError`. `notify` leads to whoever keeps it open."""
+        self._notify, kept = notify or Notify(), Kept()
         self._rings = [
-            Ring.opened(name, lambda link: filters.program(link) or (), size=ring_bytes, promiscuous=promiscuous)
+            self._kept_ring(kept, name, ring_bytes, promiscuous) or self._new_ring(name, ring_bytes, promiscuous)
             for name in interfaces
         ]
         self._told = tuple(
             RingTold(interface=ring.interface, link=ring.link, size=ring_bytes, block=BLOCK_BYTES)
             for ring in self._rings
         )
-        self._page = Page.made()
+        page = kept.take(PAGE)
+        self._page = Page.made() if page is None else page
+        self._notify.keep(PAGE, self._page)
+        for name in kept.close():
+            self._notify.forget(name)
         self._listener = listening(path)
         self._decoder: Channel[Alive] | None = None
         self._begun = self._totals()
@@ -45,6 +59,29 @@ class Capture:
         self._looked = 0.0
         self.alive = time.monotonic()
         """When a decoder last gave a sign of life."""
+
+    def _new_ring(self, interface: str, size: int, promiscuous: bool) -> Ring:
+        ring = Ring.opened(interface, _program, size=size, promiscuous=promiscuous)
+        self._notify.keep(_name_of(interface, size, promiscuous), ring.fileno())
+        return ring
+
+    def _kept_ring(self, kept: Kept, interface: str, size: int, promiscuous: bool) -> Ring | None:
+        """The ring of an earlier life, with all that came since; none when nobody kept one like it."""
+        name = _name_of(interface, size, promiscuous)
+        descriptor = kept.take(name)
+        if descriptor is None:
+            return None
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=descriptor)
+        try:
+            ring = Ring(sock, interface, size, promiscuous=promiscuous)
+            ring.attach(_program(ring.link))
+            ring.trouble()
+            ring.bind_again()
+        except (OSError, RingError):
+            sock.close()
+            self._notify.forget(name)
+            return None
+        return ring
 
     def fileno(self) -> int:
         """For a selector: somebody connects."""
@@ -121,6 +158,19 @@ class Capture:
 
     def _totals(self) -> dict[str, int]:
         return {ring.interface: _received(ring.interface) for ring in self._rings}
+
+
+def _program(link: int) -> Iterable[Instruction]:
+    """What the kernel lets through until a decoder asks for more."""
+    from monitor.decoders import ASKS
+    from monitor.sources.filters import Filters
+
+    return Filters(ASKS).program(link) or ()
+
+
+def _name_of(interface: str, size: int, promiscuous: bool) -> str:
+    """How its ring is called while somebody keeps it: another size would be another ring."""
+    return name_of("ring", interface, size, BLOCK_BYTES, "promiscuous" if promiscuous else "own")
 
 
 def _received(interface: str) -> int:

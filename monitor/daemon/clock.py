@@ -16,13 +16,24 @@ OFTEN: Nanoseconds = SECOND // 20
 
 
 class Clock:
-    """Both clocks of the machine come in, by the caller; what must be added to a time stamp goes out."""
+    """Both clocks of the machine come in, by the caller; what must be added to a time stamp goes out.
 
-    def __init__(self, wall: Nanoseconds, monotonic: Nanoseconds) -> None:
-        self.correction: Nanoseconds = 0
-        """Add this to every time stamp."""
-        self._offset = wall - monotonic
-        self._since = monotonic
+    That is its `correction`.
+    """
+
+    def __init__(
+        self,
+        wall: Nanoseconds,
+        monotonic: Nanoseconds,
+        known: tuple[Nanoseconds, Nanoseconds, Nanoseconds] | None = None,
+    ) -> None:
+        """`known` is what another has kept of its own, before this began: jumps in between are seen."""
+        self._offset, self._since, self.correction = known or (wall - monotonic, monotonic, 0)
+
+    @property
+    def known(self) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds]:
+        """For another who goes on with it."""
+        return self._offset, self._since, self.correction
 
     def look(self, wall: Nanoseconds, monotonic: Nanoseconds) -> Nanoseconds:
         """Called often. By how much everything remembered is to be moved, once a jump is believed; else 0."""

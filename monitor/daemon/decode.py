@@ -1,7 +1,8 @@
 """decode: frames out of the rings, signalling events out to serve; no file, no network, hardly a system call.
 
-One loop, no thread. A block of a ring is given back when everything in it was said; what serve has not taken is held,
-and when that grows too much, the rings are left to fill: then the kernel drops, and counts what it dropped.
+One loop, no thread. What a block of a ring says goes to serve in one message, and the block goes back to the kernel
+once serve has remembered that: whoever dies before, the next decoder reads the block again, and serve knows again what
+it had. When too much is not taken, the rings are left to fill: then the kernel drops, and counts what it dropped.
 """
 
 import gc
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from hmac import compare_digest, digest
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from monitor.daemon.channel import Channel, Closed, connected
 from monitor.daemon.clock import OFTEN, Clock
@@ -34,7 +36,7 @@ from monitor.daemon.messages import (
     Traffic,
 )
 from monitor.daemon.notify import Notify
-from monitor.daemon.page import Page
+from monitor.daemon.page import Left, Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.model.asks import Ask
 from monitor.model.calls import SignallingEvent
@@ -49,8 +51,6 @@ from monitor.sources.live.ring import Ring
 
 MAX_UNTAKEN = 10_000
 """Events that serve has not taken: then nothing more is read."""
-BATCH = 500
-"""Events in one message."""
 BEAT: Nanoseconds = SECOND // 2
 POLL_MILLISECONDS = 50
 
@@ -126,6 +126,18 @@ class Wanted:
             ring.attach(self._filters.program(ring.link) or ())
 
 
+class Block(NamedTuple):
+    """One block of a ring that was read and not given back."""
+
+    told: int
+    """The message that tells of it, and of all blocks before it."""
+    place: int
+    """Of its ring, among all."""
+    sequence: int
+    before: int
+    frames: int
+
+
 class Decode:
     """The loop of one decoder: `prepare`, then `run`."""
 
@@ -140,8 +152,9 @@ class Decode:
         self._resumed = False
         self._signals: Signals
         self._page: Page
-        self._left: tuple[int, int] | None = None
-        self._events: list[SignallingEvent | Oddity] = []
+        self._left: Left | None = None
+        self._blocks: deque[Block] = deque()
+        """Those that were read and not given back, in the order in which they were read."""
         self._untaken: deque[tuple[int, int]] = deque()
         """Messages that serve has not taken: number, events."""
         self._held = 0
@@ -181,7 +194,7 @@ class Decode:
             if self._held < MAX_UNTAKEN:
                 for place, ring in enumerate(self._rings):
                     busy = self._read(place, ring) or busy
-            self._say()
+            self._give_back()
             self._beat(idle=not busy)
             told = self._poll.poll(0 if busy else POLL_MILLISECONDS)
             for descriptor, event in told:
@@ -201,39 +214,52 @@ class Decode:
         moved = self._clock.look(time.time_ns(), now)
         for ring in self._rings:
             ring.correction = self._clock.correction
+        self._page.clock = self._clock.known
         if moved:
             self._serve.send(Moved(by=moved))
             raise Closed  # a fresh decoder begins in the new time
 
     def _read(self, place: int, ring: Ring) -> bool:
         """One block of a ring, if one is ready."""
+        sequence, block, before = ring.sequence, ring.block, ring.number
         frames = ring.take()
         if not frames:
             return False
-        page, signals = self._page, self._signals
-        if self._left is not None and self._left[0] == place:
-            self._inherit(frames[self._left[1]] if self._left[1] < len(frames) else None)
+        page, signals, left = self._page, self._signals, self._left
+        events: list[SignallingEvent | Oddity] = []
+        if left is not None and (left.ring, left.block) == (place, block):
+            events += self._inherit(frames[left.place] if left.place < len(frames) else None)
         for index, frame in enumerate(frames):
-            page.begin(place, index)
+            page.begin(place, block, index)
             if page.suspicious and page.is_quarantined(frame.data):
                 continue
             found = signals.events_of(frame)
             if found:
-                self._events += found
+                events += found
         page.end()
-        ring.give_back()
         self._frames += len(frames)
         self._seen = max(self._seen, frames[-1].at)
+        if events:
+            self._say(events)
+        self._blocks.append(Block(self._number, place, sequence, before, len(frames)))
         return True
 
-    def _inherit(self, frame: Frame | None) -> None:
+    def _give_back(self) -> None:
+        """Blocks of which everything is remembered."""
+        waiting = self._untaken[0][0] if self._untaken else self._number + 1
+        while self._blocks and self._blocks[0].told < waiting:
+            block = self._blocks.popleft()
+            self._page.finish(block.place, block.sequence, block.before, block.frames)
+            self._rings[block.place].give_back()
+
+    def _inherit(self, frame: Frame | None) -> Sequence[Oddity]:
         """The decoder before died on this frame."""
         self._left = None
         if frame is None:
-            return
+            return ()
         name = self._page.accuse(frame.data)
         left_alone = self._page.is_quarantined(frame.data)
-        self._events.append(
+        return (
             Oddity(
                 at=frame.at,
                 evidence=Evidence(capture=frame.capture, frame=frame.number),
@@ -241,31 +267,29 @@ class Decode:
                 reason=Reason.UNSUPPORTED,
                 what=f"a decoder died of a frame of {len(frame.data)} bytes, SHA-256 {name[:16]}"
                 + ("; it is left alone from now on" if left_alone else ""),
-            )
+            ),
         )
 
-    def _say(self) -> None:
-        """Hand over what was found."""
-        while self._events:
-            batch, self._events = tuple(self._events[:BATCH]), self._events[BATCH:]
-            self._number += 1
-            self._held += len(batch)
-            self._untaken.append((self._number, len(batch)))
-            names = dict.fromkeys(event.call for event in batch if not isinstance(event, Oddity))
-            calls = {name: self._signals.decoders.saved(name) for name in names}
-            keypads = (self._signals.platforms.saved(name) for name in names)
-            self._serve.send(
-                Said(
-                    decoder=self._name,
-                    number=self._number,
-                    now=self._seen,
-                    events=batch,
-                    calls=tuple(call for call in calls.values() if call is not None),
-                    keypads=tuple(keypad for keypad in keypads if keypad is not None),
-                    over=tuple(name for name, call in calls.items() if call is None),
-                    lossy=self._signals.decoders.losses.are_felt,
-                )
+    def _say(self, events: Sequence[SignallingEvent | Oddity]) -> None:
+        """Hand over all that a block says, in one message: what is remembered of calls is never ahead of events."""
+        self._number += 1
+        self._held += len(events)
+        self._untaken.append((self._number, len(events)))
+        names = dict.fromkeys(event.call for event in events if not isinstance(event, Oddity))
+        calls = {name: self._signals.decoders.saved(name) for name in names}
+        keypads = (self._signals.platforms.saved(name) for name in names)
+        self._serve.send(
+            Said(
+                decoder=self._name,
+                number=self._number,
+                now=self._seen,
+                events=tuple(events),
+                calls=tuple(call for call in calls.values() if call is not None),
+                keypads=tuple(keypad for keypad in keypads if keypad is not None),
+                over=tuple(name for name, call in calls.items() if call is None),
+                lossy=self._signals.decoders.losses.are_felt,
             )
+        )
 
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
@@ -288,7 +312,7 @@ class Decode:
         self._traffic[ring.interface] = Traffic(
             received=self._received.get(ring.interface, 0),
             dropped=before.dropped + statistics.dropped,
-            taken=ring.number,
+            taken=ring.finished,
             up=ring.interface not in self._down,
         )
 
@@ -319,6 +343,9 @@ class Decode:
             self._rings.append(Ring(sock, told.interface, told.size, told.block, told.link))
         self._page = Page(came[-1])
         self._left = self._page.left
+        self._clock = Clock(time.time_ns(), _monotonic(), self._page.clock)
+        for place, ring in enumerate(self._rings):
+            ring.number = self._page.number(place, ring.sequence)
 
     def _resume(self, resume: Resume) -> None:
         """Go on where the decoder before has left off."""

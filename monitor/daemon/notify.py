@@ -3,6 +3,7 @@
 A datagram now and then. Nobody waits, and where nobody asked for it nothing is sent.
 """
 
+import array
 import os
 import socket
 import time
@@ -57,6 +58,19 @@ class Notify:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def keep(self, name: str, descriptor: int) -> None:
+        """Have this open file kept under that name, for when this process dies; whatever state it is in."""
+        if self._socket is not None:
+            held = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]).tobytes())]
+            self._socket.settimeout(SECONDS)  # this one must arrive
+            with suppress(OSError):
+                self._socket.sendmsg([b"FDSTORE=1\nFDPOLL=0\nFDNAME=" + name.encode()], held)
+            self._socket.setblocking(False)
+
+    def forget(self, name: str) -> None:
+        """What is kept under that name is wanted no more."""
+        self._send(b"FDSTOREREMOVE=1\nFDNAME=" + name.encode())
 
     def _send(self, text: bytes) -> None:
         if self._socket is not None:

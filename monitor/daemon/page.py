@@ -1,13 +1,17 @@
 """How far a decoder is, in memory that outlives it: so that the next one knows which frame killed it.
 
 The page belongs to capture, which never reads it; a decoder notes on it which frame it looks into. A frame that has
-killed two decoders is left alone by the third.
+killed two decoders is left alone by the third. Frames keep their numbers and times across such a death, so that what
+was read twice is known for the same: hence the page has the numbers and the clock as well.
 """
 
 import mmap
 import os
 from hashlib import sha256
 from struct import Struct
+from typing import NamedTuple
+
+from monitor.model.evidence import Nanoseconds
 
 PAGE_BYTES = 4096
 MAX_SUSPECTS = 64
@@ -15,10 +19,22 @@ MAX_SUSPECTS = 64
 PATIENCE = 2
 """Deaths on one frame before it is left alone."""
 
-_place = Struct("=II")  # ring, place in its block from 1; 0 when nothing is looked into
+MAX_RINGS = 60
+
+_place = Struct("=III")  # ring, block, place in it from 1; 0 when nothing is looked into
 _count = Struct("=I")
 _suspect = Struct("=32sI")  # digest, deaths
-_COUNT_AT, _SUSPECTS_AT = 16, 32
+_ring = Struct("=QQI")  # of the block that was given back last: the kernel's number, frames before it and in it
+_clock = Struct("=qqq")
+_COUNT_AT, _SUSPECTS_AT, _CLOCK_AT, _RINGS_AT = 16, 32, 2400, 2432
+
+
+class Left(NamedTuple):
+    """The frame that the decoder before died on."""
+
+    ring: int
+    block: int
+    place: int
 
 
 class Page:
@@ -37,19 +53,41 @@ class Page:
         os.ftruncate(descriptor, PAGE_BYTES)
         return descriptor
 
-    def begin(self, ring: int, place: int) -> None:
+    def begin(self, ring: int, block: int, place: int) -> None:
         """The frame at this place in the ring's block is looked into from now on. Once a frame: nothing dear."""
-        _place.pack_into(self._map, 0, ring, place + 1)
+        _place.pack_into(self._map, 0, ring, block, place + 1)
 
     def end(self) -> None:
         """Nothing is looked into."""
-        _place.pack_into(self._map, 0, 0, 0)
+        _place.pack_into(self._map, 0, 0, 0, 0)
 
     @property
-    def left(self) -> tuple[int, int] | None:
-        """Ring and place of the frame that the decoder before died on."""
-        ring, place = _place.unpack_from(self._map, 0)
-        return (ring, place - 1) if place else None
+    def left(self) -> Left | None:
+        """What the decoder before died on; none when it died of something else."""
+        ring, block, place = _place.unpack_from(self._map, 0)
+        return Left(ring, block, place - 1) if place else None
+
+    def finish(self, ring: int, sequence: int, before: int, frames: int) -> None:
+        """The kernel's block of that number is about to be given back; so many frames came before it."""
+        if ring < MAX_RINGS:
+            _ring.pack_into(self._map, _RINGS_AT + ring * _ring.size, sequence + 1, before, frames)
+
+    def number(self, ring: int, sequence: int) -> int:
+        """How many frames came before the block of that number: where a new reader begins to count."""
+        if ring >= MAX_RINGS:
+            return 0
+        last, before, frames = _ring.unpack_from(self._map, _RINGS_AT + ring * _ring.size)
+        return int(before) if last == sequence + 1 else int(before + frames)
+
+    @property
+    def clock(self) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds] | None:
+        """What the decoder before knew of the time; none when there was none before."""
+        known: tuple[Nanoseconds, Nanoseconds, Nanoseconds] = _clock.unpack_from(self._map, _CLOCK_AT)
+        return known if any(known) else None
+
+    @clock.setter
+    def clock(self, known: tuple[Nanoseconds, Nanoseconds, Nanoseconds]) -> None:
+        _clock.pack_into(self._map, _CLOCK_AT, *known)
 
     def accuse(self, frame: bytes) -> str:
         """Count a death on this frame; the frame's name, a digest."""

@@ -49,7 +49,7 @@ def capture_and_tree(settings: Settings, config: Path, decoder: Sequence[str] | 
     from monitor.daemon.tree import Branch, command_of, grow
 
     notify = Notify()
-    capture = _capture_of(settings)
+    capture = _capture_of(settings, notify)
     settle(settings)
     confine_tree()
     capture_at, events_at = _sockets_of(settings)
@@ -78,7 +78,7 @@ def alone(role: str, settings: Settings, config: Path) -> int:
 def capture_alone(settings: Settings) -> int:
     """Rings opened, every privilege dropped; then whoever decodes gets them. Raises `RingError`."""
     notify = Notify()
-    capture = _capture_of(settings)
+    capture = _capture_of(settings, notify)
     settle(settings)
     if not write_only_below(()):
         say("capture: this kernel has no Landlock; where it writes is left to its permissions")
@@ -93,7 +93,7 @@ def capture_alone(settings: Settings) -> int:
     return 0
 
 
-def _capture_of(settings: Settings) -> "Capture":
+def _capture_of(settings: Settings, notify: Notify) -> "Capture":
     from monitor.daemon.capture import Capture
 
     _make_folders(settings)
@@ -102,6 +102,7 @@ def _capture_of(settings: Settings) -> "Capture":
         _sockets_of(settings)[0],
         ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
         promiscuous=settings.capture.promiscuous,
+        notify=notify,
     )
     say(f"capturing on {', '.join(settings.capture.interfaces)}")
     return capture

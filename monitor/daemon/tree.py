@@ -57,7 +57,8 @@ class Branch:
                 return
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             say(f"{self.name} ended after {now - self._begun:.1f} s ({how})")
-            self._deaths = 0 if now - self._begun > LONG_LIFE else self._deaths + 1
+            # Who leaves of its own accord, as a decoder does when serve is gone, has done nothing wrong.
+            self._deaths = 0 if now - self._begun > LONG_LIFE or not code else self._deaths + 1
             self._due = now + PAUSES[min(self._deaths, len(PAUSES) - 1)]
             self._process = None
         if now >= self._due:

@@ -3,11 +3,14 @@
 Everything is this test's own: interfaces, folders, ports, processes.
 """
 
+import array
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 import urllib.request
@@ -160,15 +163,71 @@ def intruder_by_phone(name: str, number: str, *keys: str, gap: float = 0.02) -> 
     return frames_of(world)
 
 
+class Keeper:
+    """Keeps descriptors for a daemon as systemd does, and hands them to its next life (sd_notify(3), FDSTORE)."""
+
+    HIGH = 100
+    """Above what is handed over, so that nothing is overwritten on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "notify")
+        self.kept: dict[str, int] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.path)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while True:
+            text, extra, _, _ = self._socket.recvmsg(4096, socket.CMSG_SPACE(16))
+            lines = text.decode().split("\n")
+            name = next((line.removeprefix("FDNAME=") for line in lines if line.startswith("FDNAME=")), "stored")
+            for _, _, content in extra:
+                for descriptor in array.array("i", content):
+                    self._drop(name)
+                    self.kept[name] = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, self.HIGH)
+                    os.close(descriptor)
+            if "FDSTOREREMOVE=1" in lines:
+                self._drop(name)
+            if "END=1" in lines:
+                return
+
+    def _drop(self, name: str) -> None:
+        if name in self.kept:
+            os.close(self.kept.pop(name))
+
+    def command(self, words: Sequence[str]) -> tuple[list[str], tuple[int, ...], dict[str, str]]:
+        """How to start it, with which descriptors, and what it is told of them."""
+        told = {"NOTIFY_SOCKET": self.path, "LISTEN_FDS": str(len(self.kept)), "LISTEN_FDNAMES": ":".join(self.kept)}
+        moves = " ".join(f"{3 + place}<&{held}" for place, held in enumerate(self.kept.values()))
+        return ["bash", "-c", f'LISTEN_PID=$$ exec "$@" {moves}', "bash", *words], tuple(self.kept.values()), told
+
+    def close(self) -> None:
+        """Everything is let go."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"END=1", self.path)
+        self._thread.join(5)
+        self._socket.close()
+        for name in list(self.kept):
+            self._drop(name)
+
+
 class Daemon:
     """The program, started as its operator starts it."""
 
     def __init__(
-        self, folder: Path, interfaces: Sequence[str], *, lists: dict[str, Any] | None = None, **more: Any
+        self,
+        folder: Path,
+        interfaces: Sequence[str],
+        *,
+        lists: dict[str, Any] | None = None,
+        kept: bool = False,
+        **more: Any,
     ) -> None:
-        """`more` are tables of the configuration: `capture={…}`, `serve={…}`."""
+        """`more` are tables of the configuration: `capture={…}`, `serve={…}`. `kept`: somebody keeps its rings."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.keeper = Keeper(folder) if kept else None
         self.port = free_port()
         self.config = folder / "joinwatch.toml"
         self.log = folder / "log"
@@ -184,17 +243,19 @@ class Daemon:
 
     def start(self, *, ready: bool = True) -> "Daemon":
         """Start it; by default until it captures and correlates."""
+        command, descriptors, told = self.keeper.command(self.command) if self.keeper else (self.command, (), {})
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command,
+                command,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "JOINWATCH_DEBUG": "1"},
+                pass_fds=descriptors,
+                env={**os.environ, "JOINWATCH_DEBUG": "1", **told},
             )
         if ready:
-            self.wait(lambda: self.pid_of("decode") and _confined(self.pid_of("decode")), "a decoder at work")
+            self.wait(lambda: self.is_decoding, "a decoder at work")
             self.wait(lambda: self.metric("joinwatch_build_info") is not None, "metrics")
         return self
 
@@ -202,7 +263,13 @@ class Daemon:
         """After `kill(role)`: the whole tree is started anew, a branch is started by the tree; until it works."""
         if not role:
             self.start()
-        self.wait(lambda: self.pid_of("decode") and _confined(self.pid_of("decode")), "a decoder at work")
+        self.wait(lambda: self.is_decoding, "a decoder at work")
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a decoder has begun its work."""
+        decoder = self.pid_of("decode")
+        return bool(decoder) and _confined(decoder)
 
     @property
     def pid(self) -> int:
@@ -231,7 +298,11 @@ class Daemon:
         if self._process is None:
             return 0
         self._process.terminate()
-        return self._process.wait(15)
+        code = self._process.wait(15)
+        if self.keeper is not None:
+            self.keeper.close()
+            self.keeper = None
+        return code
 
     def journal(self) -> list[dict[str, Any]]:
         """Every line so far, of all its lives."""

@@ -2,7 +2,8 @@
 
 The kernel's filter keeps media away; what passes it lies in *blocks* of memory that both sides see, so no byte is
 copied until Python takes a frame out. A block goes back to the kernel when it was dealt with and not before: whoever
-reads the ring may die, and the next reader of the same socket finds what was not finished.
+reads the ring may die, and the next reader of the same socket finds what was not finished. Several blocks may be taken
+before the first is given back; they go back in their order.
 
 The constants are those of <linux/if_packet.h>, <linux/filter.h> and <asm-generic/socket.h>.
 """
@@ -12,6 +13,7 @@ import fcntl
 import mmap
 import os
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, Self
@@ -85,6 +87,7 @@ class Ring:
         size: int = RING_BYTES,
         block: int = BLOCK_BYTES,
         link: int | None = None,
+        promiscuous: bool = True,
     ) -> None:
         """A socket whose ring is set up (`opened`), perhaps by another process, which may have passed it on.
 
@@ -93,13 +96,17 @@ class Ring:
         self.socket = sock
         self.interface = interface
         self.number = 0
-        """Frames taken so far, by whoever read this ring in this process."""
+        """Of the frame that was taken last; counts from 1, and on from what the reader before was told."""
+        self.finished = 0
+        """Frames in blocks that were given back, by this reader."""
         self.correction: Nanoseconds = 0
         """Added to every time stamp: by how much the kernel's clock is wrong."""
-        self._size, self._block_bytes = size, block
+        self._size, self._block_bytes, self._promiscuous = size, block, promiscuous
         self._ring = mmap.mmap(sock.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._view = memoryview(self._ring)
         self._block = self._oldest()
+        self._taken: deque[tuple[int, int]] = deque()
+        """Blocks that were not given back, and the frames in each, in their order."""
         self.link = link_of(interface) if link is None else link
 
     @classmethod
@@ -154,7 +161,7 @@ class Ring:
         if fanout is not None:
             how = FANOUT_HASH | FANOUT_FLAG_DEFRAG
             sock.setsockopt(SOL_PACKET, PACKET_FANOUT, how << 16 | fanout & 0xFFFF)
-        return cls(sock, interface, size, block)
+        return cls(sock, interface, size, block, promiscuous=promiscuous)
 
     def fileno(self) -> int:
         """For a selector: readable when a block is ready, or the interface went away."""
@@ -164,7 +171,7 @@ class Ring:
         """The frames of the next block that is ready; none when there is none yet. They are ours until `give_back`."""
         start = self._block * self._block_bytes
         _, _, status, packets, first, _, _ = _block(self._view, start)
-        if not status & STATUS_USER:
+        if not status & STATUS_USER or len(self._taken) == self.blocks:
             return NOTHING
         frames: list[Frame] = []
         at, view, link, interface, correction = start + first, self._view, self.link, self.interface, self.correction
@@ -179,15 +186,36 @@ class Ring:
             time = seconds * SECOND + nanoseconds + correction
             frames.append(Frame(time, interface, self.number, link, data, length))
             at += following
-        if not frames:
+        self._taken.append((self._block, packets))
+        self._block = (self._block + 1) % self.blocks
+        if not self._taken[0][1]:
             self.give_back()
         return frames
 
     def give_back(self) -> None:
-        """The block that was taken last is the kernel's again."""
-        start = self._block * self._block_bytes
-        self._view[start + 8 : start + 12] = KERNEL
-        self._block = (self._block + 1) % (self._size // self._block_bytes)
+        """The first of the blocks that were taken is the kernel's again, with those behind it that hold nothing."""
+        while self._taken:
+            block, frames = self._taken.popleft()
+            start = block * self._block_bytes
+            self._view[start + 8 : start + 12] = KERNEL
+            self.finished += frames
+            if not self._taken or self._taken[0][1]:
+                return
+
+    @property
+    def blocks(self) -> int:
+        """How many there are."""
+        return self._size // self._block_bytes
+
+    @property
+    def block(self) -> int:
+        """The one to be taken next, by its place in the ring."""
+        return self._block
+
+    @property
+    def sequence(self) -> int:
+        """The kernel's number of the block to be taken next: they count up, whoever reads."""
+        return int(_block(self._view, self._block * self._block_bytes)[6])
 
     def attach(self, program: Iterable[Instruction]) -> None:
         """Another filter from here on; what is in the ring stays."""
@@ -206,7 +234,8 @@ class Ring:
         """After the interface was gone: whether it is there again. Needs no privilege, for the socket is open."""
         try:
             self.socket.bind((self.interface, ETH_P_ALL))
-            be_promiscuous(self.socket, self.interface)
+            if self._promiscuous:
+                be_promiscuous(self.socket, self.interface)
         except OSError:
             return False
         return True
@@ -219,12 +248,17 @@ class Ring:
 
     def _oldest(self) -> int:
         """The block to begin with: the first that waits, by its number; after another reader it may be any."""
-        blocks = range(self._size // self._block_bytes)
-        heads = [_block(self._view, index * self._block_bytes) for index in blocks]
+        heads = [_block(self._view, index * self._block_bytes) for index in range(self.blocks)]
         waiting = [(head[6], index) for index, head in enumerate(heads) if head[2] & STATUS_USER]
-        if waiting:
-            return min(waiting)[1]
-        return max((head[6], index) for index, head in enumerate(heads))[1]  # the one that the kernel has opened last
+        if not waiting:
+            return max((head[6], index) for index, head in enumerate(heads))[1]  # what the kernel has opened last
+        number, index = min(waiting)
+        while True:  # The one before may have become ready behind our back, while we looked at the others.
+            before = (index - 1) % self.blocks
+            head = _block(self._view, before * self._block_bytes)
+            if not head[2] & STATUS_USER or head[6] != number - 1:
+                return index
+            number, index = head[6], before
 
 
 def be_promiscuous(sock: socket.socket, interface: str) -> None:
