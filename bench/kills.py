@@ -45,10 +45,10 @@ def settle(daemon: Daemon, expected: set[tuple[str, str]], seconds: float = 12.0
         daemon.wait(lambda: daemon.pid_of("decode") and daemon.pid_of("serve"), "everybody")
 
 
-def until_decoding(daemon: Daemon, begun: float, again: list[float]) -> None:
-    """Notes how long it took since then until a decoder is at work."""
+def until_decoding(daemon: Daemon, dead: int, begun: float, again: list[float]) -> None:
+    """Notes how long it took since then until another decoder is at work."""
     with suppress(Exception):
-        daemon.wait(lambda: daemon.is_decoding, "a decoder at work", 30)
+        daemon.wait(lambda: daemon.pid_of("decode") != dead and daemon.is_decoding, "a decoder at work", 30)
         again.append(time.monotonic() - begun)
 
 
@@ -78,9 +78,10 @@ def run(kills: int, seed: int, folder: Path, *, kept: bool = True) -> dict[str, 
                 role, point = chance.choice(ROLES), chance.randrange(len(frames) + 1)
                 port.play(frames[:point])
                 time.sleep(chance.random() * 0.1)
+                dead = daemon.pid_of("decode")
                 daemon.kill(role)
                 begun = time.monotonic()
-                watch = Thread(target=until_decoding, args=(daemon, begun, again))
+                watch = Thread(target=until_decoding, args=(daemon, dead, begun, again))
                 if not role:
                     daemon.start(ready=False)
                 watch.start()
