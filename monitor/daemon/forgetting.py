@@ -136,8 +136,13 @@ class Forgotten:
         return value
 
 
-def before(moments: dict[str, str], others: str, counts: dict[str, int]) -> Change:
-    """Erases lines whose time, in RFC 3339, is before that of their type, or of the others; "" keeps them."""
+def before(
+    moments: dict[str, str], others: str, counts: dict[str, int], oldest: dict[str, str] | None = None
+) -> Change:
+    """Erases lines whose time, in RFC 3339, is before that of their type, or of the others; "" keeps them.
+
+    `oldest` is told the time of the oldest line of each type that stays.
+    """
 
     def instead(line: bytes) -> dict[str, Any] | None:
         said = _object_of(line)
@@ -146,7 +151,10 @@ def before(moments: dict[str, str], others: str, counts: dict[str, int]) -> Chan
         letter = said.get("line")
         said = letter if isinstance(letter, dict) else said
         kind = str(said.get("type", ""))
-        if kind == ERASED or str(said.get("time", "9")) >= moments.get(kind, others):
+        at = str(said.get("time", "9"))
+        if kind == ERASED or at >= moments.get(kind, others):
+            if oldest is not None and kind != ERASED:
+                oldest[kind] = min(at, oldest.get(kind, at))
             return None
         counts[kind] = counts.get(kind, 0) + 1
         return erased(len(line))

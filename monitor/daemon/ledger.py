@@ -6,7 +6,7 @@ is such a number and an offset. Whoever follows it (a sink, a shipper of logs) k
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
@@ -20,6 +20,7 @@ SUFFIX = ".jsonl"
 MAX_WAITING = 100_000
 """Lines held while the disk is full; then nothing more is taken from decoders."""
 MAX_LINE = 1024 * 1024
+LINES_A_STEP = 32
 ERASED = "erased"
 """The type of a line whose time is over, or whose subject was forgotten: nothing else is in it."""
 _ERASED_LINE = b'{"type":"erased"'
@@ -171,15 +172,22 @@ def erased(length: int) -> dict[str, Any]:
     return {"type": ERASED} if length > len(line_of({"type": ERASED})) else {}
 
 
-def rewrite(file: Path, change: Change, *, in_place: bool = False) -> int:
+def rewrite(file: Path, change: Change) -> int:
     """Change lines of a file that nobody writes any more, each in its place and at its length; how many were changed.
 
     Every place in the file stays what it was, so that whoever follows the journal needs not be told. The file is
     replaced as a whole; once nothing is left in it, it goes. Raises `OSError`, and nothing has changed.
-    `in_place` writes over the lines themselves, in a file that somebody may be adding to.
     """
-    if in_place:
-        return _overwrite(file, change)
+    steps = rewriting(file, change)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return int(end.value)
+
+
+def rewriting(file: Path, change: Change) -> Generator[None, None, int]:
+    """The same in steps of some lines, for whoever has other work to do between them."""
     changed, left = 0, 0
     draft = file.with_suffix(".draft")
     try:
@@ -188,15 +196,20 @@ def rewrite(file: Path, change: Change, *, in_place: bool = False) -> int:
             owner = os.fstat(old.fileno())
             if os.geteuid() == 0:
                 os.fchown(new.fileno(), owner.st_uid, owner.st_gid)
-            for line in old:
+            for number, line in enumerate(old):
                 instead = change(line)
                 if instead is not None:
                     changed += 1
                     line = _in_place(instead, len(line))
                 left += not (line.startswith(_ERASED_LINE) or line.isspace())
                 new.write(line)
+                if not number % LINES_A_STEP:
+                    yield
             new.flush()
+            yield
             os.fsync(new.fileno())
+        if not file.exists():
+            return changed  # gone meanwhile, for its size
         if not left:
             file.unlink()
         elif changed:
@@ -207,7 +220,8 @@ def rewrite(file: Path, change: Change, *, in_place: bool = False) -> int:
     return changed
 
 
-def _overwrite(file: Path, change: Change) -> int:
+def overwrite(file: Path, change: Change) -> int:
+    """The same in the file itself, for one that somebody may be adding to."""
     changed = at = 0
     with file.open("rb+", buffering=0) as both:
         for line in both.read().splitlines(keepends=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlite3 import Error as MemoryTrouble
 
 from monitor.daemon.forgetting import Forgotten, Person, before
-from monitor.daemon.ledger import SUFFIX, Change, Ledger, rewrite
+from monitor.daemon.ledger import SUFFIX, Change, Ledger, overwrite, rewriting
 from monitor.daemon.memory import Memory
 from monitor.daemon.requests import Answer, Forget, Purge, Request, Requests
 from monitor.model.evidence import DAY, HOUR, Nanoseconds
@@ -16,6 +16,8 @@ from monitor.outputs.audit import Audit
 from monitor.outputs.records import time_of
 
 EVERY: Nanoseconds = HOUR
+STEP_SECONDS = 0.01
+"""So long other work waits at a time."""
 JUMP: Nanoseconds = 7 * DAY
 """A clock that is so far ahead of the last look may be wrong: for a day nothing is erased because of it."""
 TYPES = {
@@ -40,6 +42,8 @@ class Keeping:
         self._state = state
         self._ledger = ledger
         self._memory = memory
+        self._oldest: dict[int, dict[str, str]] = {}
+        """Of each file that was looked through, the oldest line of each type: until that is due, it is left alone."""
 
     def forget(self, person: Person, counts: dict[str, int]) -> Iterator[None]:
         """Forget somebody everywhere: in memory first, then a file of the journal a step.
@@ -64,15 +68,25 @@ class Keeping:
     def retire(self, now: Nanoseconds, settings: RetentionSettings, counts: dict[str, int]) -> Iterator[None]:
         """Erase what is over its time: of files that are written no more, for the others' time will come too."""
         moments, others = moments_of(now, settings)
-        yield from self._change_all(before(moments, others, counts), counts, turn=False)
-        oldest = time.time() - settings.memory_hours * 3600
+        for segment in self._ledger.closed:
+            known = self._oldest.get(segment)
+            if known is None or any(at < moments.get(kind, others) for kind, at in known.items()):
+                found: dict[str, str] = {}
+                with suppress(FileNotFoundError):
+                    yield from rewriting(self._path(segment), before(moments, others, counts, found))
+                    self._oldest[segment] = found
+        self._oldest = {segment: self._oldest[segment] for segment in self._ledger.closed if segment in self._oldest}
+        young = time.time() - settings.memory_hours * 3600
         for pattern in ASIDE:
             for path in self._state.glob(pattern):
                 with suppress(OSError):
-                    if path.is_file() and path.stat().st_mtime < oldest:
+                    if path.is_file() and path.stat().st_mtime < young:
                         path.unlink()
                         counts["put aside"] = counts.get("put aside", 0) + 1
         yield
+
+    def _path(self, segment: int) -> Path:
+        return self._ledger.folder / f"{segment:08d}{SUFFIX}"
 
     def _change_all(self, change: Change, counts: dict[str, int], *, turn: bool) -> Iterator[None]:
         if turn:
@@ -81,11 +95,11 @@ class Keeping:
             self._ledger.turn()
         for segment in self._ledger.closed:
             with suppress(FileNotFoundError):  # deleted meanwhile, for its size
-                rewrite(self._ledger.folder / f"{segment:08d}{SUFFIX}", change)
+                yield from rewriting(self._path(segment), change)
             yield
         for path in dead_letters(self._state):
             with suppress(FileNotFoundError):
-                if changed := rewrite(path, change, in_place=True):  # its sink may be adding to it
+                if changed := overwrite(path, change):  # its sink may be adding to it
                     counts["dead letters"] = counts.get("dead letters", 0) + changed
             yield
 
@@ -118,8 +132,11 @@ class Retention:
         if self._steps is None:
             return False
         trouble = ""
+        begun = time.monotonic()
         try:
             next(self._steps)
+            while not is_first and time.monotonic() - begun < STEP_SECONDS:
+                next(self._steps)
             return is_first and bool(self._asked)
         except StopIteration:
             pass

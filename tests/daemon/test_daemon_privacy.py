@@ -90,6 +90,22 @@ def test_each_kind_goes_in_its_time_and_every_place_stays_right(tmp_path: Path) 
     assert (entry["action"], entry["erased"]["oddity"]) == ("retention", 5)
 
 
+def test_a_file_in_which_nothing_is_due_is_not_read_again(tmp_path: Path) -> None:
+    ledger = ledger_with(tmp_path, [line("oddity", 1), line("alert", 1)])
+    path = tmp_path / "journal" / "00000001.jsonl"
+    with Memory(tmp_path / "memory.db") as memory:
+        retention = Retention(tmp_path, ledger, memory, RetentionSettings())
+        run_out(retention, NOW)
+        path.write_bytes(b"no line of ours\n" + path.read_bytes())
+        run_out(retention, NOW + 2 * HOUR)
+        assert path.read_bytes().startswith(b"no line")
+        run_out(retention, NOW + 7 * DAY)
+        run_out(retention, NOW + 14 * DAY)
+    ledger.close()
+    assert said_in(tmp_path) == ["alert-1"]
+    assert not path.read_bytes().startswith(b"no line")
+
+
 def test_the_file_that_is_written_is_left_alone(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "journal")
     ledger.write(line("oddity", 100))
