@@ -396,7 +396,10 @@ def page() -> str:
             "|---|---|---|---|---|",
             *rows,
             "",
-            "`make floods` fills them all, with people hidden in it who must still be found.",
+            "What one call, connection, message or packet may have, how many ports are asked of the packet filter, and the",
+            "few caches of what was worked out before (some thousand entries each) have constants in the code.",
+            "",
+            "`make floods` fills these tables, with people hidden in it who must still be found.",
             "",
         ]
     )
