@@ -14,107 +14,32 @@ from heapq import merge
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench import deeper_floods as deeper
+from bench.sprayed import (
+    LASTS,
+    SDP,
+    anybody,
+    at_of,
+    four,
+    head_of,
+    invites,
+    ipv4,
+    media_of,
+    request,
+    segment,
+    sprayed,
+    whole,
+)
 from bench.traffic import RTP, SECOND, START, TRUNK, Call, Ends, Timed, packed, pressed, write
 from bench.workloads import ACCESS, BRIDGE, MEETINGS, PBX, PIN, SITE, expected_files, meeting_number, outsider
 
 ROOT = Path(__file__).parents[1]
 PLANTED = 100
 """Joins by outsiders, spread over each flood."""
-LASTS = 600
-"""Seconds of packet time that a flood goes on."""
 MAX_SECONDS, MAX_MIB = 60.0, 256.0
 MAX_RATIO = 2.0
 """Of the time that crafted keys take to that of ordinary ones."""
 MAX_SERIES, MAX_SCRAPE = 2_000, 0.2
-
-Fields = Callable[[int], tuple[int, ...]]
-"""From the number of a packet to the numbers that stand in it."""
-
-
-# Frames: numbers of a fixed width in a template, so that a million of them takes seconds. Nobody here checks the sums.
-
-_LINK = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02"
-
-
-def _ipv4(length: int, protocol: int, mark: int = 0, fragment: int = 0x4000) -> bytes:
-    return (
-        _LINK
-        + b"\x08\0\x45\0"
-        + b"".join(n.to_bytes(2, "big") for n in (20 + length, mark, fragment))
-        + bytes((64, protocol, 0, 0))
-    )
-
-
-def anybody(n: int) -> bytes:
-    """The n-th of sixteen million addresses."""
-    return (0x0A000000 | n * 7_919 & 0xFFFFFF).to_bytes(4, "big")
-
-
-def at_of(n: int, count: int) -> int:
-    """When the n-th of so many packets comes."""
-    return START + n * LASTS * SECOND // count
-
-
-def sprayed(
-    template: bytes, fields: Fields, count: int, to: str, ports: bytes = b"\x13\xc4\x13\xc4"
-) -> Iterator[Timed]:
-    """So many datagrams, each from another address."""
-    length = 8 + len(template % fields(0))
-    head, tail = _ipv4(length, 17), packed(to) + ports + length.to_bytes(2, "big") + b"\0\0"
-    for n in range(count):
-        yield at_of(n, count), head + anybody(n) + tail + template % fields(n)
-
-
-def segment(source: bytes, port: int, sequence: int, flags: int, payload: bytes = b"") -> bytes:
-    """A TCP segment to port 5060 of the bridge."""
-    ports = port.to_bytes(2, "big") + b"\x13\xc4" + (sequence & 0xFFFFFFFF).to_bytes(4, "big")
-    tcp = ports + b"\0\0\0\0\x50" + bytes((flags,)) + b"\xff\xff\0\0\0\0"
-    return _ipv4(20 + len(payload), 6) + source + packed(BRIDGE) + tcp + payload
-
-
-# Messages
-
-SDP = (
-    "v=0\r\no=- %09d 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 10.%03d.%03d.9\r\nt=0 0\r\nm=audio %05d RTP/AVP 8 101\r\n"
-    "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n"
-)
-
-
-def head_of(start: str, target: str, cseq: str, to: str = "") -> str:
-    """Start line and the headers that every message has; the number of the message stands in four of them."""
-    return (
-        f"{start}\r\nVia: SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bK%09d\r\nMax-Forwards: 70\r\n"
-        f"From: <sip:+1555%09d@203.0.113.9>;tag=%09d\r\nTo: <{target}>{to}\r\nCall-ID: %09d@flood.example\r\n"
-        f"CSeq: {cseq}\r\n"
-    )
-
-
-def whole(head: str, body: str = "", kind: str = "application/sdp") -> bytes:
-    """The template of a message with its body."""
-    length = len(body % tuple([0] * body.count("%")))
-    typed = f"Content-Type: {kind}\r\n" if body else ""
-    return f"{head}{typed}Content-Length: {length}\r\n\r\n{body}".encode()
-
-
-def request(method: str, target: str, more: str = "", body: str = "") -> bytes:
-    """A request out of any dialog."""
-    return whole(head_of(f"{method} {target} SIP/2.0", target, f"1 {method}") + more, body)
-
-
-def media_of(n: int) -> tuple[int, ...]:
-    """The numbers of the n-th description."""
-    return n, 100 + n // 100 % 100, 100 + n % 100, 10_000 + 2 * (n // 10_000 % 20_000)
-
-
-def invites(target: str, to: str, count: int, body: str = SDP) -> Iterator[Timed]:
-    """Calls that nobody answers, each with a Call-ID, a caller, an address and a description of its own."""
-    return sprayed(request("INVITE", target, body=body), lambda n: (*four(n), *media_of(n)), count, to)
-
-
-def four(n: int) -> tuple[int, ...]:
-    """The number in all four headers."""
-    return n, n, n, n
-
 
 # The floods
 
@@ -157,8 +82,8 @@ def searchers(count: int) -> Iterator[Timed]:
         source, at, number = anybody(n), at_of(2 * n, count), n * 997 % 10**9
         first = ask % (number, n, n, n, number, n)
         second = no % (n, n, n, number, n)
-        yield at, _ipv4(there, 17) + source + packed(BRIDGE) + udp + there.to_bytes(2, "big") + b"\0\0" + first
-        yield at + 1000, _ipv4(back, 17) + packed(BRIDGE) + source + udp + back.to_bytes(2, "big") + b"\0\0" + second
+        yield at, ipv4(there, 17) + source + packed(BRIDGE) + udp + there.to_bytes(2, "big") + b"\0\0" + first
+        yield at + 1000, ipv4(back, 17) + packed(BRIDGE) + source + udp + back.to_bytes(2, "big") + b"\0\0" + second
 
 
 def answered(count: int) -> Iterator[Timed]:
@@ -166,7 +91,7 @@ def answered(count: int) -> Iterator[Timed]:
     offer = invites(ORDINARY, PBX, count // 2)
     answer = whole(head_of("SIP/2.0 200 OK", ORDINARY, "1 INVITE", ";tag=b"), SDP)
     length = len(answer % ((0,) * 8)) + 8
-    head, udp = _ipv4(length, 17) + packed(PBX), b"\x13\xc4\x13\xc4" + length.to_bytes(2, "big") + b"\0\0"
+    head, udp = ipv4(length, 17) + packed(PBX), b"\x13\xc4\x13\xc4" + length.to_bytes(2, "big") + b"\0\0"
     for n, (at, frame) in enumerate(offer):
         yield at, frame
         yield at + 1000, head + anybody(n) + udp + answer % (*four(n), *media_of(n + 10**6))
@@ -218,7 +143,7 @@ def transfers(count: int) -> Iterator[Timed]:
 
 def keys(count: int) -> Iterator[Timed]:
     """Telephone-events with SSRCs, ports and addresses of their own, most of them to where a call wants its media."""
-    head = _ipv4(24, 17)
+    head = ipv4(24, 17)
     bridge = packed(BRIDGE)
     for n in range(count):
         source, ssrc = anybody(n), n * 2_654_435_761 & 0xFFFFFFFF
@@ -267,7 +192,7 @@ def fragments(count: int) -> Iterator[Timed]:
     """First fragments whose rest never comes."""
     payload = b"\x13\xc4\x13\xc4\x0f\xa0\0\0" + b"INVITE " + b"x" * 1_401
     for n in range(count):
-        head = _ipv4(len(payload), 17, n & 0xFFFF, 0x2000)
+        head = ipv4(len(payload), 17, n & 0xFFFF, 0x2000)
         yield at_of(n, count), head + anybody(n) + packed(BRIDGE) + payload
 
 
@@ -315,6 +240,17 @@ FLOODS: dict[str, Flood] = {
     "heads": Flood(heads, 184_000),
     "holes": Flood(holes, 200_000),
     "fragments": Flood(fragments, 400_000),
+    "byes": Flood(deeper.byes, 400_000),
+    "outbound": Flood(deeper.outbound, 400_000),
+    "waiting": Flood(deeper.waiting, 400_000),
+    "focuses": Flood(deeper.focuses, 100_000),
+    "rosters": Flood(deeper.rosters, 40_000),
+    "copies": Flood(deeper.copies, 100_000),
+    "rewritten": Flood(deeper.rewritten, 200_000),
+    "agents": Flood(deeper.agents, 400_000),
+    "reports": Flood(deeper.reports, 200_000),
+    "pressers": Flood(deeper.pressers, 400_000),
+    "asked": Flood(deeper.asked, 100_000),
 }
 
 

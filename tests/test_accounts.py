@@ -176,7 +176,7 @@ def frames_made_up(draw: st.DrawFn) -> list[Frame]:
 
 
 @for_all(frames_made_up())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_whatever_is_made_up_adds_up(frames: list[Frame]) -> None:
     summary = summary_of(Given(frames))
     assert summary.accounts.frames == len(frames)

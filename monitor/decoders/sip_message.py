@@ -303,7 +303,9 @@ def length_of(text: bytes, head_at: int) -> int | None:
     found = _LENGTH(text, head_at)
     if not (found and found.lastindex):
         return None
-    digits = unfolded(found[found.lastindex])
+    digits = found[found.lastindex].strip()
+    if not digits.isdigit():
+        digits = unfolded(digits)
     return int(digits) if digits.isdigit() and len(digits) <= MAX_DIGITS else -1
 
 

@@ -7,6 +7,7 @@ message is refused at once: wrong bytes must not pass for too few.
 
 import re
 from enum import Enum
+from typing import Final
 
 from monitor.decoders.sip_message import METHODS, SipMessage, length_of, read_message
 from monitor.model.oddities import Malformed, Reason
@@ -45,6 +46,12 @@ class _Place(Enum):
     SKIPPING = "in the rest of a body of which bytes are missing"
 
 
+_BETWEEN: Final = _Place.BETWEEN
+_BODY: Final = _Place.BODY
+_LOST: Final = _Place.LOST
+_SKIPPING: Final = _Place.SKIPPING
+# As names of the module they are found in a third of the time, and that for every message.
+
 Read = SipMessage | Malformed
 
 
@@ -57,7 +64,7 @@ class SipFraming:
         """Of a body, so that a body in many segments is put together once."""
         self._gathered = 0
         """Bytes in `_parts`."""
-        self._place = _Place.BETWEEN
+        self._place = _BETWEEN
         self._missing = 0
         """Bytes that the body still needs, or that are still to be skipped."""
         self._scanned = 0
@@ -87,23 +94,23 @@ class SipFraming:
     @property
     def is_between(self) -> bool:
         """A message begins with the next byte."""
-        return self._place is _Place.BETWEEN and not self._held
+        return self._place is _BETWEEN and not self._held
 
     def gap(self, lost: int) -> list[Read]:
         """Bytes are missing here. A message in whose body they are is given without the rest of its body."""
         found: list[Read] = []
-        inside = self._place in (_Place.BODY, _Place.SKIPPING) and 0 < lost <= self._missing
+        inside = self._place in (_BODY, _SKIPPING) and 0 < lost <= self._missing
         if self._head is not None:
             self._give(found, Malformed(Reason.GAP, self._head.body_at, "part of the body is not in the capture"))
-        elif self._place is _Place.BETWEEN and self._held.strip(_KEEP_ALIVE):
+        elif self._place is _BETWEEN and self._held.strip(_KEEP_ALIVE):
             found.append(Malformed(Reason.GAP, 0, "part of a head is not in the capture"))
         self._reset()
         if inside:
             self._missing -= lost
-            self._place = _Place.SKIPPING if self._missing else _Place.BETWEEN
+            self._place = _SKIPPING if self._missing else _BETWEEN
         else:
             self._missing = 0
-            self._place = _Place.LOST
+            self._place = _LOST
             self._held = b"\n"
             self._after_gap = True
         return found
@@ -113,10 +120,10 @@ class SipFraming:
         found: list[Read] = []
         if self._head is not None:
             self._give(found, Malformed(Reason.TRUNCATED, self._head.body_at, "the stream ends within the body"))
-        elif self._place is _Place.BETWEEN and self._held.strip(_KEEP_ALIVE):
+        elif self._place is _BETWEEN and self._held.strip(_KEEP_ALIVE):
             found.append(Malformed(Reason.TRUNCATED, 0, "the stream ends within a head"))
         self._reset()
-        self._place = _Place.BETWEEN
+        self._place = _BETWEEN
         return found
 
     def _reset(self) -> None:
@@ -129,15 +136,12 @@ class SipFraming:
 
     def _step(self, found: list[Read]) -> bool:
         """Reads one thing from what is held; false when it takes more bytes."""
-        match self._place:
-            case _Place.BETWEEN:
-                return self._read_head(found)
-            case _Place.BODY:
-                return self._read_body(found)
-            case _Place.LOST:
-                return self._resume()
-            case _Place.SKIPPING:
-                return self._skip()
+        place = self._place
+        if place is _BETWEEN:
+            return self._read_head(found)
+        if place is _BODY:
+            return self._read_body(found)
+        return self._resume() if place is _LOST else self._skip()
 
     def _read_head(self, found: list[Read]) -> bool:
         """The head of a message, once it is whole."""
@@ -175,16 +179,21 @@ class SipFraming:
     def _frame(self, found: list[Read], message: SipMessage) -> bool:
         """A head is read: how much of what follows is its body?"""
         stated = length_of(message.text, message.head_at) or 0  # Without a length there is no body: RFC 3261, 20.14.
+        if 0 < stated <= len(self._held) and stated <= MAX_BODY:  # all there, as nearly always
+            message.append(self._held[:stated])
+            self._held = self._held[stated:]
+            found.append(message)
+            return bool(self._held)
         if 0 < stated <= MAX_BODY:
             self._head = message
             self._missing = stated
-            self._place = _Place.BODY
+            self._place = _BODY
             return True
         if stated:
             large = stated > MAX_BODY
             found.append(message.marred(Malformed(Reason.TOO_LARGE, 0, "the body is not read")) if large else message)
             self._held = b"\n" + self._held
-            self._place = _Place.LOST
+            self._place = _LOST
             return True
         found.append(message)
         return bool(self._held)
@@ -199,7 +208,7 @@ class SipFraming:
         if self._missing:
             return False
         self._give(found, None)
-        self._place = _Place.BETWEEN
+        self._place = _BETWEEN
         return bool(self._held)
 
     def _give(self, found: list[Read], problem: Malformed | None) -> None:
@@ -219,7 +228,7 @@ class SipFraming:
         self._held = self._held[skipped:]
         if self._missing:
             return False
-        self._place = _Place.BETWEEN
+        self._place = _BETWEEN
         return True
 
     def _lose(self, found: list[Read], reason: Reason, what: str) -> bool:
@@ -227,7 +236,7 @@ class SipFraming:
         found.append(Malformed(reason, 0, what))
         self._scanned = 0
         self._begun = False
-        self._place = _Place.LOST
+        self._place = _LOST
         return True
 
     def _resume(self) -> bool:
@@ -239,7 +248,7 @@ class SipFraming:
         if start:
             self._held = held[start.start() + 1 :]
             self._after_gap = False
-            self._place = _Place.BETWEEN
+            self._place = _BETWEEN
             return True
         line = held.rfind(b"\n")
         before = held.rfind(b"\n", 0, max(line, 0))

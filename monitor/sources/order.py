@@ -5,10 +5,9 @@ that shows disorder among its first frames is put in order, and no more than `BL
 """
 
 from collections.abc import Generator, Iterable
-from heapq import heappush, heappushpop
-from itertools import islice, pairwise
+from heapq import heapify, heappushpop
+from itertools import islice, pairwise, repeat
 
-from monitor.model.evidence import Nanoseconds
 from monitor.model.packets import Frame
 
 BLOCK = 64
@@ -23,12 +22,12 @@ def is_disordered(frames: Iterable[Frame]) -> bool:
 
 
 def in_order(frames: Iterable[Frame]) -> Generator[Frame, None, None]:
-    """The frames by time, and those of one moment by number, when none is more than `BLOCK` from its place."""
-    waiting: list[tuple[Nanoseconds, int, Frame]] = []
-    for frame in frames:
-        item = (frame.at, frame.number, frame)
-        if len(waiting) < BLOCK:
-            heappush(waiting, item)
-        else:
-            yield heappushpop(waiting, item)[2]
-    yield from (frame for _, _, frame in sorted(waiting))
+    """The frames by time, and those of one moment by number, when none is more than `BLOCK` from its place.
+
+    Frames of one capture compare so as they are: they begin with time, capture and number.
+    """
+    coming = iter(frames)
+    waiting = list(islice(coming, BLOCK))
+    heapify(waiting)
+    yield from map(heappushpop, repeat(waiting), coming)
+    yield from sorted(waiting)

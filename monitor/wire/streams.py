@@ -472,6 +472,9 @@ class Streams:
         self._settle(half, out)
         del self._halves[half.flow]
         self._strangers.pop(half.flow, None)
+        self._recent -= half.recent_bytes
+        if not self._halves:
+            self._recent, self._counted_at = 0, self._counts["stream_bytes"]
         if half.peer is not None:
             half.peer.peer = None
 
