@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from monitor.daemon.channel import Channel, Closed, connected
-from monitor.daemon.clock import OFTEN, Clock
+from monitor.daemon.clock import Clock
 from monitor.daemon.messages import (
     Alive,
     FromCapture,
@@ -166,7 +166,6 @@ class Decode:
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
         self._clock = Clock(time.time_ns(), _monotonic())
-        self._looked = 0
         self._poll = select.poll()
 
     def prepare(self) -> None:
@@ -189,7 +188,7 @@ class Decode:
     def run(self) -> None:
         """Until capture or serve is gone."""
         while True:
-            self._mind_the_clock()
+            self._mind_the_clock()  # also where nothing comes
             busy = False
             if self._held < MAX_UNTAKEN:
                 for place, ring in enumerate(self._rings):
@@ -207,16 +206,11 @@ class Decode:
 
     def _mind_the_clock(self) -> None:
         """What the rings' time stamps need; a jump that is believed in the end is told, and everything begun anew."""
-        now = _monotonic()
-        if now - self._looked < OFTEN:
-            return
-        self._looked = now
-        moved = self._clock.look(time.time_ns(), now)
-        for ring in self._rings:
-            ring.correction = self._clock.correction
+        moved = self._clock.look(time.time_ns(), _monotonic())
+        if moved is not None:
+            self._serve.send(Moved(by=moved.by, begin=moved.begin, end=moved.end))
         self._page.clock = self._clock.known
-        if moved:
-            self._serve.send(Moved(by=moved))
+        if moved is not None:
             raise Closed  # a fresh decoder begins in the new time
 
     def _read(self, place: int, ring: Ring) -> bool:
@@ -225,6 +219,9 @@ class Decode:
         frames = ring.take()
         if not frames:
             return False
+        self._mind_the_clock()  # Behind `take`: no time stamp is younger than the look.
+        if self._clock.is_doubted:
+            frames = [frame._replace(at=self._clock.right(frame.at)) for frame in frames]
         page, signals, left = self._page, self._signals, self._left
         events: list[SignallingEvent | Oddity] = []
         if left is not None and (left.ring, left.block) == (place, block):
@@ -293,9 +290,8 @@ class Decode:
 
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
-        now = time.time_ns() + self._clock.correction
         if idle:
-            self._seen = max(self._seen, now - SECOND // 10)
+            self._seen = max(self._seen, self._clock.now - SECOND // 10)
         if _monotonic() - self._beaten < BEAT:
             return
         self._beaten = _monotonic()

@@ -6,8 +6,8 @@ secrets: `platforms` has taken those out.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -34,8 +34,12 @@ CREATE INDEX IF NOT EXISTS event_at ON event (at);
 CREATE TABLE IF NOT EXISTS said (key TEXT PRIMARY KEY, at INTEGER NOT NULL, value INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS call (name TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS keypad (name TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
+
+
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+STEPS: Mapping[int, str] = {}
+"""A version of the file → the SQL that makes it the next. Records need none: they only gain fields with defaults."""
 
 
 class Memory:
@@ -49,6 +53,8 @@ class Memory:
         """Why the file that was there could not be used; empty when it could, or there was none."""
         try:
             self._base = self._opened()
+        except sqlite3.OperationalError:  # a full disk, a folder without permission: the file itself is well
+            raise
         except sqlite3.DatabaseError as error:
             aside = path.with_name(path.name + ".broken")
             for suffix in ("", "-wal", "-shm"):
@@ -56,6 +62,7 @@ class Memory:
                     path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
             self.begun_anew = str(error)
             self._base = self._opened()
+            self._salvage(aside)
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
         self._pruned: Nanoseconds = 0
@@ -65,15 +72,40 @@ class Memory:
 
     def _opened(self) -> sqlite3.Connection:
         base = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            return self._made_ready(base)
+        except sqlite3.Error:
+            base.close()
+            raise
+
+    def _made_ready(self, base: sqlite3.Connection) -> sqlite3.Connection:
         base.execute("PRAGMA journal_mode = WAL")
         base.execute("PRAGMA synchronous = NORMAL")
         base.execute("PRAGMA secure_delete = ON")  # What is forgotten shall not stand in the file's free pages.
-        base.executescript(_SCHEMA)
+        (told,) = base.execute("PRAGMA quick_check(1)").fetchone()  # what is broken in the middle shows itself now
+        if told != "ok":
+            raise sqlite3.DatabaseError("it is damaged")
+        base.execute("CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")
         found = base.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
-        if found is not None and int(found[0]) > VERSION:
-            raise sqlite3.DatabaseError(f"it was written by a newer joinwatch (version {found[0]} of the file)")
+        version = int(found[0]) if found is not None else VERSION
+        if version > VERSION:
+            raise sqlite3.DatabaseError(f"it was written by a newer joinwatch (version {version} of the file)")
+        for older in range(version, VERSION):
+            base.executescript(f"BEGIN; {STEPS.get(older, '')}; COMMIT")
+        base.executescript(_SCHEMA)
         base.execute("INSERT OR REPLACE INTO fact VALUES ('version', ?)", (str(VERSION),))
         return base
+
+    def _salvage(self, broken: Path) -> None:
+        """As many events as can still be read of a damaged file of our own version: from its beginning on."""
+        with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{broken}?mode=ro", uri=True)) as old:
+            found = old.execute("SELECT value FROM fact WHERE name = 'version'").fetchone()
+            if found is None or int(found[0]) != VERSION:
+                return
+            rows = old.execute("SELECT at, name, call, body FROM event ORDER BY number")
+            with self._together() as base, suppress(sqlite3.DatabaseError):
+                for row in rows:
+                    base.execute("INSERT OR IGNORE INTO event (at, name, call, body) VALUES (?, ?, ?, ?)", row)
 
     def add(
         self,
@@ -112,15 +144,29 @@ class Memory:
         others = self._base.execute("SELECT body FROM keypad ORDER BY at, name").fetchall()
         return tuple(calls.decode(body) for (body,) in bodies), tuple(keypads.decode(body) for (body,) in others)
 
-    def move(self, by: Nanoseconds) -> None:
-        """The clock was wrong when all this was remembered: it happened so much later."""
-        moved = [
-            (event.at + by, self._encoder.encode(msgspec.structs.replace(event, at=event.at + by)), number)
-            for number, event in self._numbered()
-        ]
+    def move(self, by: Nanoseconds, begin: Nanoseconds, end: Nanoseconds) -> None:
+        """The clock was wrong between these two moments: what is remembered of them happened so much later.
+
+        What was remembered before, as by a machine that had the right time until it was switched off, stays.
+        """
+        moved = []
+        for number, event in self._numbered():
+            if begin <= event.at <= end:
+                body = self._encoder.encode(msgspec.structs.replace(event, at=event.at + by))
+                moved.append((event.at + by, body, blake2b(body, digest_size=16).digest(), number))
+        calls, keypads = self.going_on()
         with self._together() as base:
-            base.executemany("UPDATE event SET at = ?, body = ? WHERE number = ?", moved)
-            base.execute("UPDATE said SET at = at + ?", (by,))
+            base.executemany("UPDATE OR REPLACE event SET at = ?, body = ?, name = ? WHERE number = ?", moved)
+            base.execute("UPDATE said SET at = at + ? WHERE at BETWEEN ? AND ?", (by, begin, end))
+            for call in calls:
+                if begin <= call.seen <= end:
+                    body = self._encoder.encode(msgspec.structs.replace(call, seen=call.seen + by))
+                    base.execute("UPDATE call SET at = ?, body = ? WHERE name = ?", (call.seen + by, body, call.call))
+            for keypad in keypads:
+                if begin <= keypad.at <= end:
+                    body = self._encoder.encode(msgspec.structs.replace(keypad, at=keypad.at + by))
+                    row = (keypad.at + by, body, keypad.call)
+                    base.execute("UPDATE keypad SET at = ?, body = ? WHERE name = ?", row)
 
     def events(self) -> Iterator[SignallingEvent]:
         """Everything remembered, in the order in which it came."""
@@ -248,6 +294,11 @@ class Memory:
     def close(self) -> None:
         """Everything is in one file then."""
         self._base.close()
+
+    @staticmethod
+    def is_damaged(error: sqlite3.Error) -> bool:
+        """Whether the file itself is broken, so that waiting for room on the disk is of no use."""
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
 
     def __enter__(self) -> Self:
         return self

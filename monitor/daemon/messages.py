@@ -110,9 +110,12 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """decode → serve: the clock was wrong until now, and what is remembered is to be moved by so much."""
+    """decode → serve: the clock was wrong until now, and what is remembered of that time is to be moved by so much."""
 
     by: Nanoseconds
+    begin: Nanoseconds
+    """By the clock as it was: since when anybody has looked at it."""
+    end: Nanoseconds
 
 
 FromDecode = Said | Moved

@@ -11,7 +11,7 @@ from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
-from monitor.model.evidence import Nanoseconds
+from monitor.daemon.clock import Known
 
 PAGE_BYTES = 4096
 MAX_SUSPECTS = 64
@@ -25,7 +25,7 @@ _place = Struct("=III")  # ring, block, place in it from 1; 0 when nothing is lo
 _count = Struct("=I")
 _suspect = Struct("=32sI")  # digest, deaths
 _ring = Struct("=QQI")  # of the block that was given back last: the kernel's number, frames before it and in it
-_clock = Struct("=qqq")
+_clock = Struct("=qqqq")
 _COUNT_AT, _SUSPECTS_AT, _CLOCK_AT, _RINGS_AT = 16, 32, 2400, 2432
 
 
@@ -80,13 +80,13 @@ class Page:
         return int(before) if last == sequence + 1 else int(before + frames)
 
     @property
-    def clock(self) -> tuple[Nanoseconds, Nanoseconds, Nanoseconds] | None:
+    def clock(self) -> Known | None:
         """What the decoder before knew of the time; none when there was none before."""
-        known: tuple[Nanoseconds, Nanoseconds, Nanoseconds] = _clock.unpack_from(self._map, _CLOCK_AT)
+        known = Known(*_clock.unpack_from(self._map, _CLOCK_AT))
         return known if any(known) else None
 
     @clock.setter
-    def clock(self, known: tuple[Nanoseconds, Nanoseconds, Nanoseconds]) -> None:
+    def clock(self, known: Known) -> None:
         _clock.pack_into(self._map, _CLOCK_AT, *known)
 
     def accuse(self, frame: bytes) -> str:

@@ -158,6 +158,8 @@ class Serve:
         """The last words."""
         self._write_down()
         self._note_down("stop")
+        for decoder in self._decoders:
+            decoder.close()
         self.ledger.close()
         self.memory.close()
         self._listener.close()
@@ -219,7 +221,7 @@ class Serve:
                     case Said():
                         self._take(decoder, message)
                     case Moved():
-                        self.memory.move(message.by)
+                        self.memory.move(message.by, message.begin, message.end)
                         self._rebuild()
         except Closed:
             decoder.close()
@@ -253,6 +255,8 @@ class Serve:
                 events = [event for event in first.events if not isinstance(event, Oddity)]
                 new = self.memory.add(events, first.calls, first.keypads, first.over)
             except sqlite3.Error as error:
+                if self.memory.is_damaged(error):
+                    raise  # the next life begins it anew
                 self.trouble = f"memory: {error}"
                 return
             waiting.popleft()
@@ -307,6 +311,8 @@ class Serve:
                 self.memory.say(rows, str(self.ledger.place))
             self.memory.prune(self.correlator.now, self.correlator.present.values())
         except sqlite3.Error as error:
+            if self.memory.is_damaged(error):
+                raise
             self.sayings.unwritten_again(rows)
             self.trouble = f"memory: {error}"
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from monitor.daemon.clock import PATIENCE, Clock
-from monitor.model.evidence import HOUR, SECOND
 from tests.daemon.stage import Daemon, intruder_by_sip, mirror, needs_root
 
 
@@ -99,24 +97,3 @@ def test_an_interface_that_is_made_anew_is_captured_again(tmp_path: Path) -> Non
                 assert time.monotonic() - begun < 5
         finally:
             running.stop()
-
-
-def test_a_jump_is_passed_over_and_only_what_stays_is_believed() -> None:
-    clock = Clock(1_700_000_000 * SECOND, 0)
-    assert clock.look(1_700_000_010 * SECOND, 10 * SECOND) == 0
-    jumped = 1_700_000_020 * SECOND + HOUR
-    assert clock.look(jumped, 20 * SECOND) == 0
-    assert clock.correction == -HOUR
-    back = 1_700_000_030 * SECOND
-    assert clock.look(back, 30 * SECOND) == 0
-    assert not clock.is_doubted
-    assert clock.look(back + HOUR + PATIENCE, 30 * SECOND + PATIENCE) == 0
-    assert clock.look(back + HOUR + 2 * PATIENCE, 30 * SECOND + 2 * PATIENCE) == HOUR
-    assert clock.correction == 0
-
-
-def test_slewing_is_no_jump() -> None:
-    clock = Clock(0, 0)
-    for second in range(1, 1000):
-        assert clock.look(second * SECOND + second * 500_000, second * SECOND) == 0
-    assert not clock.is_doubted

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, Self
 
-from monitor.model.evidence import SECOND, Nanoseconds
+from monitor.model.evidence import SECOND
 from monitor.model.packets import Frame
 
 SOL_PACKET = 263
@@ -99,8 +99,6 @@ class Ring:
         """Of the frame that was taken last; counts from 1, and on from what the reader before was told."""
         self.finished = 0
         """Frames in blocks that were given back, by this reader."""
-        self.correction: Nanoseconds = 0
-        """Added to every time stamp: by how much the kernel's clock is wrong."""
         self._size, self._block_bytes, self._promiscuous = size, block, promiscuous
         self._ring = mmap.mmap(sock.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._view = memoryview(self._ring)
@@ -174,7 +172,7 @@ class Ring:
         if not status & STATUS_USER or len(self._taken) == self.blocks:
             return NOTHING
         frames: list[Frame] = []
-        at, view, link, interface, correction = start + first, self._view, self.link, self.interface, self.correction
+        at, view, link, interface = start + first, self._view, self.link, self.interface
         for _ in range(packets):
             following, seconds, nanoseconds, held, length, state, mac, _, _, tci, tpid = _packet(view, at)
             data = bytes(view[at + mac : at + mac + held])
@@ -183,8 +181,7 @@ class Ring:
                 data = data[:12] + _tag(tpid if state & STATUS_VLAN_TPID_VALID else DOT1Q, tci) + data[12:]
                 length += 4
             self.number += 1
-            time = seconds * SECOND + nanoseconds + correction
-            frames.append(Frame(time, interface, self.number, link, data, length))
+            frames.append(Frame(seconds * SECOND + nanoseconds, interface, self.number, link, data, length))
             at += following
         self._taken.append((self._block, packets))
         self._block = (self._block + 1) % self.blocks
