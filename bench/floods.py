@@ -244,7 +244,7 @@ FLOODS: dict[str, Flood] = {
     "outbound": Flood(deeper.outbound, 400_000),
     "waiting": Flood(deeper.waiting, 400_000),
     "focuses": Flood(deeper.focuses, 100_000),
-    "rosters": Flood(deeper.rosters, 40_000),
+    "rosters": Flood(deeper.rosters, 20_000),
     "copies": Flood(deeper.copies, 100_000),
     "rewritten": Flood(deeper.rewritten, 200_000),
     "agents": Flood(deeper.agents, 400_000),

@@ -1,7 +1,7 @@
 """What SIP says of media: session descriptions become announced addresses, and bodies with keys become keys."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from monitor.decoders.decoder import NOTHING, Decoded, Widen, oddity_of
@@ -23,6 +23,10 @@ MAX_UNREAD_BYTES = 1024 * 1024
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
+_ZERO: Final = ord("0")
+_WHOLLY_PRIVATE: Final = frozenset({0, 10, 127, *range(240, 256)})
+_PARTLY_PRIVATE: Final = frozenset({169, 172, 192, 198, 203})
+"""First bytes of IPv4 addresses that no router of the Internet knows: all, or some of them (RFC 6890)."""
 _EVENT: Final = b" telephone-event"
 _INDENTED: Final = (b"\n ", b"\n\t", b"\n\r", b"\n\0")
 """Lines whose kind `parse_sdp` finds behind what does not belong there."""
@@ -185,13 +189,24 @@ _shared: Final = lru_cache(maxsize=256)(frozenset[int])  # Nearly all calls have
 @lru_cache(maxsize=4096)
 def _packed(text: bytes) -> bytes | None:
     """An IPv4 address as it stands in `c=`, without the multicast `/ttl`."""
-    try:
-        return IPv4Address(text.decode("ascii")).packed
-    except ValueError:
+    octets = text.split(b".", 4)
+    if len(octets) != 4:
         return None
+    for octet in octets:
+        if not octet.isdigit() or len(octet) > 3 or (octet[0] == _ZERO and len(octet) > 1):
+            return None
+    numbers = [int(octet) for octet in octets]
+    return bytes(numbers) if max(numbers) < 256 else None
+
+
+def _is_private(address: bytes) -> bool:
+    first = address[0]
+    if len(address) == 4 and first not in _PARTLY_PRIVATE:
+        return first in _WHOLLY_PRIVATE
+    return _is_in_private_network(address)
 
 
 @lru_cache(maxsize=4096)
-def _is_private(address: bytes) -> bool:
+def _is_in_private_network(address: bytes) -> bool:
     ip = ip_address(address)
     return ip.is_private or ip.is_unspecified

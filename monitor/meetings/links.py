@@ -5,7 +5,7 @@ of one way, and otherwise the second call must leave the very machine to which t
 the same number and the same caller.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -34,8 +34,6 @@ DISORDER: Nanoseconds = SECOND // 10
 
 Name = tuple[str, ...]
 
-_NOBODY: OrderedDict[str, tuple[Nanoseconds, Leg]] = OrderedDict()
-
 
 class Waiting:
     """Legs by what their other half would have in common with them, for so many seconds."""
@@ -44,14 +42,19 @@ class Waiting:
         self.life: Nanoseconds = seconds * SECOND
         self.most = most
         self.evicted = 0
-        self._legs: dict[Name, OrderedDict[str, tuple[Nanoseconds, Leg]]] = {}
+        self._legs: dict[Name, dict[str, tuple[Nanoseconds, Leg]]] = {}
         self._order: deque[tuple[Nanoseconds, Name, str]] = deque()
 
     def add(self, at: Nanoseconds, names: Iterable[Name], leg: Leg) -> None:
         """From now on it waits under these names; the oldest give way."""
+        call, entry = leg.name, (at, leg)
         for name in names:
-            self._legs.setdefault(name, OrderedDict())[leg.name] = (at, leg)
-            self._order.append((at, name, leg.name))
+            waiting = self._legs.get(name)
+            if waiting is None:
+                self._legs[name] = {call: entry}
+            else:
+                waiting[call] = entry
+            self._order.append((at, name, call))
         while len(self._order) > self.most:
             self._drop(*self._order.popleft())
             self.evicted += 1
@@ -61,11 +64,13 @@ class Waiting:
 
     def longest(self, name: Name) -> list[Leg]:
         """A few of those that wait under this name; the one that waits longest first."""
-        return [leg for _, leg in islice(self._legs.get(name, {}).values(), MAX_LOOKS)]
+        waiting = self._legs.get(name)
+        return [leg for _, leg in islice(waiting.values(), MAX_LOOKS)] if waiting is not None else []
 
     def latest(self, name: Name) -> list[Leg]:
         """A few of those that wait under this name; the latest first."""
-        return [leg for _, leg in islice(reversed(self._legs.get(name, _NOBODY).values()), MAX_LOOKS)]
+        waiting = self._legs.get(name)
+        return [leg for _, leg in islice(reversed(waiting.values()), MAX_LOOKS)] if waiting is not None else []
 
     def expire(self, at: Nanoseconds) -> None:
         """Those that have waited long enough wait no more."""
@@ -99,6 +104,8 @@ class Links:
         self.number_text = number_text
         self._soon = Waiting(LINK_SECONDS, most)
         self._ringing = Waiting(RINGING_SECONDS, most)
+        self._are_partial = False
+        """A leg whose INVITE was not seen has waited; there is none in most captures."""
 
     def __len__(self) -> int:
         return max(len(self._soon), len(self._ringing))
@@ -116,6 +123,7 @@ class Links:
     def expect(self, leg: Leg, at: Nanoseconds) -> None:
         """From now on, and for a moment, the other half of this leg may come."""
         names = [*self._names(leg, leg.offered.sent_to)]
+        self._are_partial = self._are_partial or leg.offered.partial
         self._soon.add(at, names, leg)
         self._ringing.add(at, [*names, *self._names_behind(leg, leg.offered.caller.sent_from)], leg)
 
@@ -123,19 +131,20 @@ class Links:
         """The leg of which this one is the other half, if any."""
         mine = leg.offered
         self.expire(mine.at)
-        for name in self._names(leg, mine.caller.sent_from):
+        names = [*self._names(leg, mine.caller.sent_from)]
+        for name in names:
             for other in self._soon.longest(name):
                 if other.party.has_room_beside(other) and self._fits(other, leg, name):
                     return self._found(other)
-        for name in self._names_behind(leg, mine.sent_to):
+        behind = [*self._names_behind(leg, mine.sent_to)]
+        for name in behind:
             for other in self._ringing.latest(name):
                 if mine.at - other.offered.at <= DISORDER and self._is_late(leg, other, name):
                     return self._found(other)
-        return self._half_of_unseen(leg)
+        return self._half_of_unseen(leg, [*names, *behind]) if self._are_partial or mine.partial else None
 
-    def _half_of_unseen(self, leg: Leg) -> Leg | None:
+    def _half_of_unseen(self, leg: Leg, names: Iterable[Name]) -> Leg | None:
         """The other half, where the INVITE of one of the two was not seen: either half may be known first."""
-        names = [*self._names(leg, leg.offered.caller.sent_from), *self._names_behind(leg, leg.offered.sent_to)]
         for name in names:
             for other in self._ringing.latest(name) if name[-1] != ANONYMOUS else ():
                 if not (leg.offered.partial or other.offered.partial) or not other.party.has_room_beside(other):

@@ -13,6 +13,8 @@ class Networks:
 
     def __init__(self, texts: Iterable[str]) -> None:
         networks = [ip_network(text, strict=False) for text in texts]
+        hosts = frozenset(str(network[0]) for network in networks if network.num_addresses == 1)
+        wide = [network for network in networks if network.num_addresses > 1]
 
         @lru_cache(maxsize=MAX_PEERS)
         def holds(address: str) -> bool:
@@ -24,6 +26,10 @@ class Networks:
             return any(ip in network for network in networks)
 
         self.holds = holds
+        self._hosts, self._only_hosts = hosts, not wide
 
     def __contains__(self, address: str) -> bool:
-        return self.holds(address)
+        # An IPv4 address is spelled in one way only, so that most answers need no look at its numbers.
+        if address in self._hosts:
+            return True
+        return not (self._only_hosts and ":" not in address) and self.holds(address)

@@ -141,6 +141,8 @@ def reverse_of(flow: Flow) -> Flow:
 @lru_cache(maxsize=4096)
 def text_of(address: bytes) -> str:
     """A packed address as people write it; an IPv4-mapped IPv6 address as IPv4."""
+    if len(address) == 4:
+        return ".".join(map(str, address))
     ip = ip_address(address)
     mapped = getattr(ip, "ipv4_mapped", None)
     return str(mapped or ip)
