@@ -72,6 +72,10 @@ class Correlator:
             yield from self._detections.judge(change)
 
 
+UNSAID = -1
+"""What was never said, or was withdrawn: it would be news."""
+
+
 class Sayings:
     """What was said, so that no restart and no change of lists says it twice."""
 
@@ -84,11 +88,18 @@ class Sayings:
         key, value = key_of(said)
         if not key:
             return True
-        if self._said.get(key, -1) >= value:
+        if self._said.get(key, UNSAID) >= value:
             return False
+        self.revise(said, at)
+        return True
+
+    def revise(self, said: dict[str, Any], at: Nanoseconds) -> None:
+        """This line stands now, whatever was said before: also one that says less, or takes something back."""
+        key, value = key_of(said)
+        if not key:
+            return
         self._said[key] = value
         self._new[key] = (at, value)
-        return True
 
     def unwritten(self) -> list[tuple[str, Nanoseconds, int]]:
         """What memory does not know yet."""
@@ -105,6 +116,8 @@ class Sayings:
 def key_of(said: dict[str, Any]) -> tuple[str, int]:
     """A name for what a line of the journal says, and how much: more is news. No name for what may be said twice."""
     match said:
+        case {"type": "alert", "id": str(name), "withdrawn": _}:
+            return f"alert {name}", UNSAID
         case {"type": "alert", "id": str(name), "count": int(count), "severity": str(severity)}:
             return f"alert {name}", count * 8 + Severity(severity).rank
         case {"type": "join", "id": str(name), "verdict": verdict, "subject": subject}:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from monitor.daemon import decode
@@ -153,16 +154,17 @@ def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
     from monitor.daemon.endpoints import WebCounts, routes_of
     from monitor.daemon.ledger import Place
+    from monitor.daemon.lists import Lists
     from monitor.daemon.privacy import audit_of, digest_of, hiding
     from monitor.daemon.quiet import Quiet
     from monitor.daemon.room import Room
     from monitor.daemon.serve import Serve
     from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
+    from monitor.daemon.watching import Watching
     from monitor.detections import rule_infos
     from monitor.outputs.metrics import Metrics
     from monitor.outputs.web_client import Busy
-    from monitor.pipeline import load_expected
     from monitor.platforms import known_platforms
     from monitor.sources.settings import load_settings
 
@@ -173,13 +175,8 @@ def serve(config: Path) -> int:
     os.environ["SQLITE_TMPDIR"] = settings.state
     metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
 
-    def load():  # type: ignore[no-untyped-def]
-        return load_expected(
-            [Path(path) for path in settings.meetings],
-            [Path(path) for path in settings.directory],
-            Path(settings.policy) if settings.policy else None,
-        )
-
+    lists = Lists(config, settings)
+    watching = Watching(lambda: lists.paths())
     vitals = Vitals(settings.capture.interfaces, notify.alive)
     served: Serve | None = None
 
@@ -191,6 +188,8 @@ def serve(config: Path) -> int:
     routes = routes_of(metrics, vitals, reload if settings.serve.reload else None)
     ended = _until_told()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hung_up: list[int] = []
+    signal.signal(signal.SIGHUP, lambda number, _: hung_up.append(number))
     listening = web_of(settings, routes)
     if not write_only_below([Path(settings.state), Path(settings.runtime)]):
         say("serve: this kernel has no Landlock; where it writes is left to its permissions")
@@ -203,20 +202,26 @@ def serve(config: Path) -> int:
         served = Serve(
             str(Path(settings.runtime) / EVENTS_SOCKET),
             Path(settings.state),
-            load,
+            lists.load,
             metrics,
             vitals,
             keeping=settings.retention,
             audit=audit_of(settings),
-            digest=lambda: digest_of(settings, config),
+            digest=lambda: digest_of(lists.settings, config),
             hide=hiding(settings),
             suppressions=quiet.load,
+            needs_restart=lambda: lists.needs_restart,
+            say=say,
         )
         memory = served.memory
         needed = lambda: Place.of(memory.fact("journal"))  # noqa: E731
         room = Room(Path(settings.state), settings.journal.max_mebibytes, settings.sinks, needed, say)
+        Thread(target=watching.run, args=(served.wish_reload,), name="watching", daemon=True).start()
         notify.ready()
         while not ended():
+            if hung_up:
+                hung_up.clear()
+                served.wish_reload()
             served.step()
             room.step()
         notify.ending()

@@ -11,17 +11,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any
+from threading import Thread
+from typing import Any, NamedTuple, cast
 
 from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
+from monitor.daemon.lists import read_by
 from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
 from monitor.daemon.retention import Retention
+from monitor.daemon.standing import Standing, mistakes_of, reload_line
 from monitor.daemon.vitals import START_SECONDS, Vitals
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
@@ -41,6 +45,17 @@ STEP_SECONDS = 0.05
 LOCK_SECONDS = 30.0
 """An earlier life may still be ending, or `joinwatch forget` be at work."""
 MAX_DECODERS = 64
+MAX_SAID = 20
+"""Mistakes that the log names one by one; the journal has more."""
+
+
+class Read(NamedTuple):
+    """The lists as they are on disk, or what is wrong with them."""
+
+    expected: Expected | None
+    suppressions: Suppressions
+    digest: str
+    problems: Sequence[Problem] = ()
 
 
 class Serve:
@@ -59,8 +74,11 @@ class Serve:
         digest: Callable[[], str] = lambda: "",
         hide: Callable[[Record], Record] | None = None,
         suppressions: Callable[[], Suppressions] = Suppressions,
+        needs_restart: Callable[[], Sequence[str]] = tuple,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`load` reads the lists; raises `ConfigError`, as where another has this state folder.
+        """`load` reads the lists; raises `ConfigError`, as where another has this state folder. It is called from
+        another thread, except at the start. `needs_restart` names what it did not take.
 
         `hide` gives each record the pseudonyms under which it is told; `digest` is how the audit log names the lists.
         """
@@ -75,15 +93,18 @@ class Serve:
             ) from None
         self._hide = hide
         self._load, self._load_suppressions = load, suppressions
+        self._needs_restart, self._say = needs_restart, say
         self.metrics = metrics
         self.vitals = vitals or Vitals()
         self._wishes: deque[Future[Sequence[Problem]]] = deque()
+        self._granted: list[Future[Sequence[Problem]]] = []
+        self._reading: Future[Read] | None = None
         self.memory = Memory(state / "memory.db", settings.memory_hours * HOUR)
         self.ledger = Ledger(state / "journal")
         self.retention = Retention(state, self.ledger, self.memory, settings, audit)
         self.sayings = Sayings(self.memory.said())
         for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
-            self.sayings.is_new(said, time.time_ns())
+            self.sayings.revise(said, time.time_ns())
         self.expected = load()
         self.suppressions = suppressions()
         self._key = token_bytes(32)
@@ -100,6 +121,7 @@ class Serve:
         self.heard = 0.0
         """When a decoder last said something (monotonic)."""
         self.correlator = Correlator(self.expected)
+        self.standing = Standing()
         self._rebuild()
         self.vitals.started()
         self._note_down("start")
@@ -124,26 +146,68 @@ class Serve:
         return wish
 
     def try_reload(self) -> Sequence[Problem]:
-        """Reload if the lists are good; what is wrong with them if they are not."""
+        """Reload now if the lists are good; what is wrong with them if they are not."""
         self.vitals.beat(START_SECONDS)
+        return self._take_lists(self._read())
+
+    def _read(self) -> Read:
+        """For any thread: it changes nothing here."""
+        digest = ""
+        with suppress(OSError):  # a folder that may not be read is among the mistakes
+            digest = self._digest()
         try:
-            self.reload()
+            expected, suppressions = read_by(self._load, self._load_suppressions)
         except ConfigError as error:
+            return Read(None, Suppressions(), digest, error.problems)
+        return Read(cast(Expected, expected), cast(Suppressions, suppressions), digest)
+
+    def _take_lists(self, read: Read) -> Sequence[Problem]:
+        """Take what was read, and say what it changes; or say what is wrong with it, and nothing has changed."""
+        self.vitals.beat(START_SECONDS)
+        problems, needs = read.problems, () if read.problems else tuple(self._needs_restart())
+        self.ledger.write(reload_line(time.time_ns(), mistakes_of(problems, hidden=self._hide is not None), needs))
+        if read.expected is None:
             self.metrics.reload_succeeded = False
-            self._note_down("reload", f"refused: {len(error.problems)} mistakes")
-            return error.problems
-        self._note_down("reload", "taken")
+            self._say_mistakes(problems)
+            self._note_down("reload", f"refused: {len(problems)} mistakes", read.digest)
+            return problems
+        self.expected, self.suppressions = read.expected, read.suppressions
+        self._lists = self._lists_of(self.expected)
+        self._judge_anew()
+        for decoder in self._decoders:
+            with suppress(Closed):  # it will be heard of soon
+                decoder.send(self._lists)
+        self._note_down("reload", "taken", read.digest)
         self.metrics.reload_succeeded = True
         self.vitals.reloaded = time.time()
+        self._say("the lists were read anew")
+        for name in needs:
+            self._say(f"{name} has changed in the configuration: restart joinwatch to take that")
         return ()
 
-    def reload(self) -> None:
-        """Take the lists as they are on disk now; what they change is said. `ConfigError`, and nothing has changed."""
-        self.expected, self.suppressions = self._load(), self._load_suppressions()
-        self._lists = self._lists_of(self.expected)
+    def _say_mistakes(self, problems: Sequence[Problem]) -> None:
+        """In the log, and of people nothing."""
+        for problem in problems[:MAX_SAID]:
+            self._say(problem.for_log)
+        more = len(problems) - MAX_SAID
+        self._say((f"{more} more mistakes; " if more > 0 else "") + "the lists of before stay in use")
+
+    def _judge_anew(self) -> None:
+        """Everything that is remembered, under the lists of now; what they take back is said as well."""
+        before, now, lossy = self.standing, self.correlator.now, self.correlator.lossy
         self._rebuild()
-        for decoder in self._decoders:
-            decoder.send(self._lists)
+        self.correlator.lossy = lossy
+        for record in self.correlator.advance(now):
+            self._tell(record)
+        for said in self.standing.lines_after(before, now):
+            if said.get("withdrawn") and self.memory.counts["memory_evicted"]:
+                continue  # Perhaps it is only not remembered why it was one.
+            self.sayings.revise(said, now)
+            self.ledger.write(said)
+            if said.get("withdrawn"):
+                self.metrics.withdraw(said["id"])
+        self._urgent = True
+        self._write_down()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -166,18 +230,23 @@ class Serve:
         self._lock.close()
 
     def _grant(self) -> None:
-        """Who has wished for a reload gets one: all who wait, the same."""
-        wishes = [self._wishes.popleft() for _ in range(len(self._wishes))]
-        if wishes:
-            problems = self.try_reload()
-            for wish in wishes:
+        """Who has wished for a reload gets one: all who wait, the same. Files are read beside this loop."""
+        if self._reading is not None and self._reading.done():
+            problems = self._take_lists(self._reading.result())
+            granted, self._granted, self._reading = self._granted, [], None
+            for wish in granted:
                 wish.set_result(problems)
+        if self._wishes and self._reading is None:
+            self._granted = [self._wishes.popleft() for _ in range(len(self._wishes))]
+            reading: Future[Read] = Future()
+            self._reading = reading
+            Thread(target=lambda: reading.set_result(self._read()), name="lists", daemon=True).start()
 
-    def _note_down(self, action: str, result: str = "done") -> None:
+    def _note_down(self, action: str, result: str = "done", digest: str | None = None) -> None:
         """What this daemon did, under which lists, into the audit log; on a full disk it goes on without."""
         if self._audit is not None:
             try:
-                self._audit.add(action, f"lists {self._digest()}", result=result)
+                self._audit.add(action, f"lists {self._digest() if digest is None else digest}", result=result)
             except OSError as error:
                 self.trouble = f"audit: {error.strerror}"
 
@@ -200,6 +269,7 @@ class Serve:
         """The stages anew, from all that is remembered, under the lists of now."""
         self.metrics.forget_present()
         self.correlator = Correlator(self.expected)
+        self.standing = Standing()
         self._judge(self.memory.events())
         self._write_down()
 
@@ -278,9 +348,13 @@ class Serve:
         if self._hide is not None:
             record = self._hide(record)
         said = object_of(record, self.correlator.now) if isinstance(record, KINDS["replay"]) else None
-        if said is None or self.sayings.is_new(said, moment_of(record)):
+        is_new = said is None or self.sayings.is_new(said, moment_of(record))
+        if said is not None:
+            said = said if quiet is None else said | {"suppressed": quiet}
+            self.standing.take(said, is_new=is_new)
+        if is_new:
             if said is not None:
-                self.ledger.write(said if quiet is None else said | {"suppressed": quiet})
+                self.ledger.write(said)
                 self._urgent = self._urgent or isinstance(record, Alert)
             if quiet is None or not isinstance(record, Alert):
                 self.metrics.write(record)

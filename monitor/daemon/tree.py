@@ -20,6 +20,8 @@ QUIET_SECONDS, START_SECONDS = 60.0, 300.0
 """The same for the others, who may wait for a disk; and so long they may take for their start."""
 PAUSES = (0.0, 0.2, 1.0, 3.0)
 """Before the first, second … start in short order; then the last one each time."""
+YOUNG_SECONDS = 2.0
+"""Who is so young does not listen to signals yet."""
 LONG_LIFE = 30.0
 """Who has lived so long is started at once."""
 
@@ -80,6 +82,11 @@ class Branch:
         self._heard.listen()
         return time.monotonic() - (self._heard.last or self._begun + START_SECONDS) > QUIET_SECONDS
 
+    def signal(self, number: int) -> None:
+        """Tell it something."""
+        if self.pid and self._process is not None:
+            self._process.send_signal(number)
+
     def kill(self) -> None:
         """At once, whatever it does."""
         if self._process is not None and self._process.poll() is None:
@@ -107,6 +114,7 @@ def grow(capture: Capture, branches: Sequence[Branch], say: Callable[[str], None
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, lambda number, _: _pass_on(branches, number))
     notify.ready()
     try:
         while not ended:
@@ -126,6 +134,13 @@ def grow(capture: Capture, branches: Sequence[Branch], say: Callable[[str], None
         for branch in branches:
             branch.end(5.0)
         capture.close()
+
+
+def _pass_on(branches: Sequence[Branch], number: int) -> None:
+    """SIGHUP: the lists shall be read anew, which is for serve; one that is only starting reads them anyway."""
+    for branch in branches:
+        if branch.name == "serve" and branch.age > YOUNG_SECONDS:
+            branch.signal(number)
 
 
 def command_of(role: str, *words: str) -> list[str]:

@@ -189,6 +189,11 @@ class Metrics:
                 self._quiet.popitem(last=False)
                 self._evicted["alerts",] += 1
 
+    def withdraw(self, alert: str) -> None:
+        """This alert is none any more, under the lists of now: it was counted, and is not active."""
+        with self._lock:
+            self._known.pop(alert, None)
+
     def forget_present(self) -> None:
         """Whoever is in a meeting now will be told anew."""
         with self._lock:

@@ -23,6 +23,8 @@ def meeting_key(said: Object) -> str:
 def message_of(said: Object) -> str:
     """One sentence about the line, for people."""
     match said:
+        case {"type": "alert", "summary": str(summary), "withdrawn": str(why)}:
+            return f"Withdrawn ({why}): {summary}"
         case {"type": "alert", "summary": str(summary)}:
             return summary
         case {"type": "join", "subject": subject, "method": method, "verdict": verdict}:

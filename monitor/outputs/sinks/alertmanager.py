@@ -111,6 +111,9 @@ class Alertmanager:
         """What one line changes: names of alerts."""
         whom = f"{said.get('subject')} {platform_of(said)} {meeting_key(said)}"
         name = str(said.get("id", ""))
+        if said["type"] == "alert" and said.get("withdrawn"):
+            over = seconds_of(said.get("time"))
+            return [key for key, firing in self._active.items() if key.startswith(f"{name} ") and _end(firing, over)]
         if said["type"] == "alert":
             return self._raise(f"{name} {said.get('severity')}", name, said, whom)
         if said["type"] == "join":

@@ -1,0 +1,102 @@
+"""What stands at this moment, as the journal has it: who is in a meeting, and which alerts are active.
+
+When the lists change, everything is judged anew. What that adds is said as ever; what it takes back would be said by
+nobody, so the two are compared, the standing of before and that of now.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from monitor.model.evidence import HOUR, SECOND, Nanoseconds
+from monitor.model.problems import Problem
+from monitor.outputs.records import time_of
+
+ACTIVE: Nanoseconds = HOUR
+"""After its last sighting, as metrics and sinks have it."""
+MAX_STANDING = 20_000
+"""Alerts, and participants: beyond, the oldest are not compared."""
+MAX_MISTAKES, MAX_TEXT = 64, 1000
+"""In one line; `joinwatch check` tells all."""
+WITHDRAWN = "the lists were changed"
+
+
+class Standing:
+    """Lines of the journal, by what they are about; a later one takes the place of an earlier."""
+
+    def __init__(self) -> None:
+        self._alerts: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._joins: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._written: set[str] = set()
+        """Those of them that were written because of this standing, and not of one before."""
+
+    def take(self, said: dict[str, Any], *, is_new: bool) -> None:
+        """What the stages say now; whether the journal did not have it yet."""
+        name = str(said.get("id", ""))
+        match said["type"]:
+            case "alert":
+                self._keep(self._alerts, name, said)
+            case "join":
+                self._keep(self._joins, name, said)
+            case "leave":
+                self._joins.pop(name, None)
+            case _:
+                return
+        if is_new:
+            self._written.add(name)
+        else:
+            self._written.discard(name)
+
+    def _keep(self, table: OrderedDict[str, dict[str, Any]], name: str, said: dict[str, Any]) -> None:
+        table[name] = said
+        table.move_to_end(name)
+        if len(table) > MAX_STANDING:
+            gone, _ = table.popitem(last=False)
+            self._written.discard(gone)
+
+    def lines_after(self, before: "Standing", now: Nanoseconds) -> Iterator[dict[str, Any]]:
+        """What must be said beside what was: alerts that are none any more or less severe, and verdicts of before."""
+        for name, said in before._alerts.items():  # noqa: SLF001 - another of our kind
+            here = self._alerts.get(name)
+            if here is None and _nanoseconds(said["last_seen"]) > now - ACTIVE:
+                yield {**said, "time": time_of(now), "withdrawn": WITHDRAWN}
+            elif here is not None and here["severity"] != said["severity"] and name not in self._written:
+                yield {**here, "time": time_of(now)}
+        for name, said in self._joins.items():
+            was = before._joins.get(name)  # noqa: SLF001
+            if was is not None and name not in self._written and _verdict(was) != _verdict(said):
+                yield said
+
+
+def _verdict(said: dict[str, Any]) -> tuple[Any, Any]:
+    return said["verdict"], said["subject"]
+
+
+def _nanoseconds(time: str) -> Nanoseconds:
+    return int(datetime.fromisoformat(time).timestamp()) * SECOND
+
+
+def reload_line(now: Nanoseconds, mistakes: list[dict[str, Any]], needs_restart: Sequence[str]) -> dict[str, Any]:
+    """What the journal says of a reload."""
+    return {
+        "type": "reload",
+        "time": time_of(now),
+        "successful": not mistakes,
+        "mistakes": mistakes[:MAX_MISTAKES],
+        "more": max(0, len(mistakes) - MAX_MISTAKES),
+        "needs_restart": list(needs_restart),
+    }
+
+
+def mistakes_of(problems: Iterable[Problem], *, hidden: bool) -> list[dict[str, Any]]:
+    """Mistakes in the operator's files. Where people are told under pseudonyms, what stands in lists of them is not."""
+    return [
+        {
+            "file": problem.file[:MAX_TEXT],
+            "line": problem.line,
+            "found": None if hidden and problem.for_log != str(problem) else problem.found[:MAX_TEXT],
+            "expected": problem.expected[:MAX_TEXT],
+        }
+        for problem in problems
+    ]
