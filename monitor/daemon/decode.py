@@ -53,6 +53,8 @@ MAX_UNTAKEN = 10_000
 """Events that serve has not taken: then nothing more is read."""
 BEAT: Nanoseconds = SECOND // 2
 POLL_MILLISECONDS = 50
+TIDY: Nanoseconds = 30 * SECOND
+"""Between two looks for circles among what is over, taken when there is nothing to read: a call holds its own parts."""
 
 
 class Known:
@@ -165,6 +167,7 @@ class Decode:
         self._down: frozenset[str] = frozenset()
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
+        self._tidied: Nanoseconds = 0
         self._clock = Clock(time.time_ns(), _monotonic())
         self._poll = select.poll()
 
@@ -291,6 +294,7 @@ class Decode:
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
         if idle:
+            self._tidy()
             self._seen = max(self._seen, self._clock.now - SECOND // 10)
         if _monotonic() - self._beaten < BEAT:
             return
@@ -301,6 +305,12 @@ class Decode:
         for ring in self._rings:
             self._count(ring)
         self._serve.send(Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=dict(self._traffic)))
+
+    def _tidy(self) -> None:
+        """Python frees circles when many objects were made, which on a calm day takes hours."""
+        if _monotonic() - self._tidied >= TIDY:
+            self._tidied = _monotonic()
+            gc.collect()
 
     def _count(self, ring: Ring) -> None:
         before = self._traffic.get(ring.interface, Traffic(received=0, dropped=0, taken=0))

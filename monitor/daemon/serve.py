@@ -5,6 +5,7 @@ be taken; a record is in the journal before memory says that it is. So what was 
 said is said, and what the journal has is never said twice.
 """
 
+import gc
 import select
 import sqlite3
 import time
@@ -270,6 +271,7 @@ class Serve:
         self.metrics.forget_present()
         self.correlator = Correlator(self.expected)
         self.standing = Standing()
+        gc.collect()  # the stages of before are full of circles; their memory is for those of now
         self._judge(self.memory.events())
         self._write_down()
 
