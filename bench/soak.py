@@ -10,6 +10,7 @@ once.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -379,6 +380,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where the daemon's files stay; by default they are thrown away")
     parser.add_argument("--out", type=Path, default=Path("docs/soak.md"))
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemon and its interfaces go, too
     if options.folder is not None:
         return run(options.seconds, options.folder, options.out)
     with tempfile.TemporaryDirectory() as folder:
