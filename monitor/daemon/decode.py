@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from hmac import compare_digest, digest
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from monitor.daemon.channel import Channel, Closed, connected
 from monitor.daemon.clock import Clock
@@ -49,6 +49,10 @@ from monitor.model.summary import CaptureReport
 from monitor.pipeline import Expected, NoDirectory, Signals
 from monitor.sources.live.ring import Ring
 
+LINKTYPE_ETHERNET = 1
+OUTER_TAGS = (b"\x81\x00", b"\x88\xa8")
+AGAIN = 16
+"""Of so many frames, one is looked at for how it is wrapped."""
 MAX_UNTAKEN = 10_000
 """Events that serve has not taken: then nothing more is read."""
 BEAT: Nanoseconds = SECOND // 2
@@ -103,14 +107,19 @@ def _name(ref: MeetingRef) -> str:
 
 
 class Wanted:
-    """What the packet filter of every ring lets through: the decoders' asks, and what they asked for later."""
+    """What the packet filter of every ring lets through: the decoders' asks, what they asked for later, and of tunnels
+    only what such packets are inside, once frames in them have been looked at.
+    """
 
     def __init__(self, rings: Sequence[Ring]) -> None:
         from monitor.decoders import ASKS
         from monitor.sources.filters import Filters
+        from monitor.wire.layers import layout_of
 
-        self._filters = Filters(ASKS)
+        self._filters = Filters(ASKS, layout_of)
         self._rings = rings
+        self._attached: list[Any] = [self._filters.program(ring.link) for ring in rings]
+        self.counts = {"filters_renewed": 0, "filters_refused": 0}
 
     @property
     def reports(self) -> Sequence[CaptureReport]:
@@ -124,8 +133,34 @@ class Wanted:
     def widen(self, ask: Ask) -> None:
         """Let this through as well, as soon as the kernel has the new filter."""
         self._filters.widen(ask)
-        for ring in self._rings:
-            ring.attach(self._filters.program(ring.link) or ())
+        self._renew()
+
+    def program(self, link: int) -> Any:
+        """The filter of an interface of that link type, as it is now."""
+        return self._filters.program(link) or ()
+
+    def look(self, frame: Frame) -> None:
+        """How is this frame wrapped? From now and then one frame the filter learns to look into tunnels."""
+        data, length = frame.data, frame.length
+        if frame.link == LINKTYPE_ETHERNET and data[12:14] in OUTER_TAGS:
+            # The kernel's filter sees no outer tag: it was taken off before.
+            data, length = data[:12] + data[16:], length - 4
+        self._filters.look(frame.link, data, length)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Give the kernel what has changed. A filter that it finds too long changes nothing: the one before stays."""
+        for place, ring in enumerate(self._rings):
+            program = self._filters.program(ring.link)
+            if program is self._attached[place]:
+                continue
+            self._attached[place] = program
+            try:
+                ring.attach(program or ())
+            except OSError:
+                self.counts["filters_refused"] += 1
+            else:
+                self.counts["filters_renewed"] += 1
 
 
 class Block(NamedTuple):
@@ -153,6 +188,7 @@ class Decode:
         self._lists: Lists | None = None
         self._resumed = False
         self._signals: Signals
+        self._wanted: Wanted
         self._page: Page
         self._left: Left | None = None
         self._blocks: deque[Block] = deque()
@@ -237,6 +273,8 @@ class Decode:
             if found:
                 events += found
         page.end()
+        for frame in frames[::AGAIN]:
+            self._wanted.look(frame)
         self._frames += len(frames)
         self._seen = max(self._seen, frames[-1].at)
         if events:
@@ -301,7 +339,8 @@ class Decode:
         self._beaten = _monotonic()
         self._capture.send(Alive(frames=self._frames))
         self._notify.alive()
-        counts = {**self._signals.wire.counts, **self._signals.decoders.counts, **self._signals.platforms.counts}
+        signals = self._signals
+        counts = {**signals.wire.counts, **signals.decoders.counts, **signals.platforms.counts, **self._wanted.counts}
         for ring in self._rings:
             self._count(ring)
         self._serve.send(Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=dict(self._traffic)))
@@ -365,7 +404,8 @@ class Decode:
         """The first lists make the stages; later ones change what they know."""
         self._known.learn(lists)
         if self._lists is None:
-            self._signals = Signals(Wanted(self._rings), expected_of(lists, self._known))
+            self._wanted = Wanted(self._rings)
+            self._signals = Signals(self._wanted, expected_of(lists, self._known))
         elif (lists.policy, lists.access_numbers) != (self._lists.policy, self._lists.access_numbers):
             self._signals.platforms.renew(lists.policy, lists.access_numbers)
         self._lists = lists

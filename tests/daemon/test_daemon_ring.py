@@ -1,4 +1,4 @@
-"""The ring itself: several interfaces, tags that the kernel takes off, links without Ethernet, and frames of every size.
+"""The ring itself: tags that the kernel takes off, links without Ethernet, frames of every size, and who reads it when.
 
 Blocks stay ours until they are given back: whoever reads after us finds them again, under the same numbers.
 """
