@@ -56,7 +56,7 @@ soak: $(READY) ## An hour of mixed load (SECONDS=3600) with deaths and reloads: 
 
 lock: $(READY) ## Resolve requirements.lock anew
 	$(BIN)/pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --extra dev --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
+	$(BIN)/pip-compile --quiet --extra dev --extra fetch --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
 
 setup: $(READY) ## The virtual environment alone

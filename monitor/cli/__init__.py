@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "read captures: who was in which meeting, and who should not have been",
     "decode": "read captures: calls and keys only, no calendar needed",
     "watch": "the daemon: watch a mirror port for months",
+    "fetch": "ask a calendar or directory server for lists, into files that the daemon watches",
     "check": "check calendars, directories and policies before they are used",
     "doctor": "why nothing is seen: cause, proof and next step",
     "explain": "why an alert fired, back to the frames",
@@ -205,6 +206,15 @@ def _watch_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _fetch_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", choices=("calendars", "people"), help="by CalDAV, or by LDAP")
+    command.add_argument("--config", metavar="FILE", required=True, help="the daemon's configuration: [fetch.…] in it")
+    command.add_argument("--once", action="store_true", help="fetch once and end, instead of again and again")
+    command.add_argument(
+        "--accept-shrink", action="store_true", help="take a list also when more than half of it is gone"
+    )
+
+
 def _check_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help=".toml policy, .ics calendar, .vcf or .csv directory")
 
@@ -300,6 +310,7 @@ _OPTIONS = {
     "replay": _replay_options,
     "decode": _decode_options,
     "watch": _watch_options,
+    "fetch": _fetch_options,
     "check": _check_options,
     "doctor": _doctor_options,
     "explain": _explain_options,

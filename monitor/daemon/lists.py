@@ -10,8 +10,8 @@ from monitor.model.settings import Settings
 from monitor.pipeline import Expected, load_expected
 from monitor.sources.settings import load_settings
 
-TAKEN = ("meetings", "directory", "policy")
-"""Keys of the configuration that a reload takes. Every other is for the start."""
+TAKEN = ("meetings", "directory", "policy", "fetch")
+"""Keys of the configuration that a reload takes, or that are for others. Every other is for the start."""
 
 
 class Lists:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from monitor.model.fetching import Fetch
 from monitor.model.sinks import Sink
 
 AtLeastZero = msgspec.Meta(ge=0, le=36_525)
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     journal: JournalSettings = JournalSettings()
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
+    fetch: Fetch = Fetch()
     sinks: dict[str, Sink] = {}
     """To whom alerts are delivered, by names of your choice; each is a process of its own, and none is the default."""
 

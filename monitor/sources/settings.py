@@ -9,6 +9,7 @@ import msgspec
 from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings, address_of
 from monitor.sources.contentlines import Mistakes, quoted, raw_of
+from monitor.sources.fetching import check_fetch
 from monitor.sources.policies import parsed
 from monitor.sources.sinks import sinks_of
 from monitor.sources.tomllines import Key, lines_of
@@ -29,6 +30,9 @@ PATHS = (
     "password_file",
     "bearer_token_file",
     "secret_file",
+    "folder",
+    "file",
+    "textfile",
 )
 """Keys whose values are paths, seen from the file's own folder."""
 PRIVILEGED = 1024
@@ -59,6 +63,7 @@ def load_settings(path: Path) -> Settings:
     elif address is not None and 0 < address[1] < PRIVILEGED:
         expected = f"a port from {PRIVILEGED} on: whoever listens there has given up every privilege"
         tell(("serve", "listen"), f"listen = {quoted(listen)}", expected)
+    check_fetch(checked.get("fetch", {}), tell)
     if told.problems:
         raise ConfigError(told.problems)
     return msgspec.convert(checked, Settings)
