@@ -56,7 +56,11 @@ AGAIN = 16
 MAX_UNTAKEN = 10_000
 """Events that serve has not taken: then nothing more is read."""
 BEAT: Nanoseconds = SECOND // 2
-POLL_MILLISECONDS = 50
+PULSE: Nanoseconds = SECOND // 40
+"""How often packet time is told where no packet comes: whoever waits to be admitted is judged as late at most."""
+BEHIND: Nanoseconds = 30 * SECOND // 1000
+"""What has come so long ago was read, if nothing waits: a little more than a block of the ring may linger."""
+POLL_MILLISECONDS = 25
 TIDY: Nanoseconds = 30 * SECOND
 """Between two looks for circles among what is over, taken when there is nothing to read: a call holds its own parts."""
 
@@ -203,6 +207,7 @@ class Decode:
         self._down: frozenset[str] = frozenset()
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
+        self._told: Nanoseconds = 0
         self._tidied: Nanoseconds = 0
         self._clock = Clock(time.time_ns(), _monotonic())
         self._poll = select.poll()
@@ -333,10 +338,14 @@ class Decode:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
         if idle:
             self._tidy()
-            self._seen = max(self._seen, self._clock.now - SECOND // 10)
-        if _monotonic() - self._beaten < BEAT:
+            self._seen = max(self._seen, self._clock.now - BEHIND)
+        now = _monotonic()
+        if now - self._beaten < BEAT:
+            if idle and self._seen - self._told >= PULSE:
+                self._told = self._seen
+                self._serve.send(Said(decoder=self._name, number=0, now=self._seen))
             return
-        self._beaten = _monotonic()
+        self._beaten, self._told = now, self._seen
         self._capture.send(Alive(frames=self._frames))
         self._notify.alive()
         signals = self._signals
