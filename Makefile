@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak lock setup system counterparts outage clean
+.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak kills live lock setup system counterparts outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ midcall: $(READY) ## Captures that begin in mid-call: who of the uninvited is na
 
 floods: $(READY) ## Floods of every kind, with a hundred people hidden in each: time, memory, evictions, and who was found
 	$(BIN)/python -m bench.floods
+
+kills: $(READY) ## A hundred times kill -9 at random points, while intruders come in (SEED=1); as root, on Linux
+	$(BIN)/python -m bench.kills --seed $(or $(SEED),1)
+
+live: $(READY) ## Media, SIP and joins on an interface: losses, accounts and delays; writes docs/live.md; as root, on Linux
+	$(BIN)/python -m bench.live
 
 soak: $(READY) ## An hour of mixed load (SECONDS=3600) with deaths and reloads: memory level, every alert; as root, on Linux
 	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),3600)

@@ -227,7 +227,8 @@ def report(media: list[tuple[str, Run, int]], journal: list[float], scraped: lis
         "A block of the ring that is not full waits 20 ms; the rest is decoding, memory, judgement and the journal's",
         "way to the disk, and waiting for a core: see the load.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores (load {os.getloadavg()[1]:.1f}), {machine()}, Python {python_version()}.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores with a load of {os.getloadavg()[1]:.1f}, {machine()}, "
+        f"Python {python_version()}.",
         "",
     ]
     return "\n".join(lines)
