@@ -72,15 +72,18 @@ def _bound(session: Any, server: CalendarServer) -> None:
 
     def request(*words: Any, **named: Any) -> Any:
         answer = whole(session, *words, **{**named, "stream": True, "allow_redirects": False})
-        if 300 <= answer.status_code < 400:
-            raise Trouble("it sends us elsewhere (a redirect), which is not followed")
         content = bytearray()
-        for part in answer.iter_content(PART_BYTES):
-            content += part
-            if len(content) > most:
-                raise Trouble(f"more than {server.max_mebibytes} MiB")
-            if time.monotonic() > end:
-                raise Trouble(f"it takes longer than {server.timeout_seconds} s")
+        try:
+            if 300 <= answer.status_code < 400:
+                raise Trouble("it sends us elsewhere (a redirect), which is not followed")
+            for part in answer.iter_content(PART_BYTES):
+                content += part
+                if len(content) > most:
+                    raise Trouble(f"more than {server.max_mebibytes} MiB")
+                if time.monotonic() > end:
+                    raise Trouble(f"it takes longer than {server.timeout_seconds} s")
+        finally:
+            answer.close()
         answer._content, answer._content_consumed = bytes(content), True  # noqa: SLF001 - as `content` leaves it
         return answer
 
