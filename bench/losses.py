@@ -28,6 +28,9 @@ PCAPS = ROOT / "pcaps"
 PAGE = ROOT / "docs" / "robustness.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
+RARE = 1_000
+"""At most one in so many runs with losses raises a false alert."""
+
 Name = tuple[str, str, str]
 """Rule, series and subject of an alert; an empty subject is any, where the rules leave it open."""
 
@@ -44,18 +47,18 @@ class Condition(NamedTuple):
     recall: float | None = None
     """The least share of labelled alerts; none where nothing is promised."""
     quiet: bool = False
-    """There must be no false alert."""
+    """There must be no false alert, or in many draws at most one in `RARE` runs."""
 
 
 CONDITIONS = (
-    Condition("doubled", partial(damage.copied, times=2), 20, same=True, recall=1, quiet=True),
-    Condition("tripled", partial(damage.copied, times=3), 20, same=True, recall=1, quiet=True),
-    Condition("before and behind a translator", damage.translated, 20, recall=1, quiet=True),
-    Condition("shuffled within 64, own times", damage.shuffled, 20, same=True, recall=1, quiet=True),
-    Condition("each up to 50 ms late", damage.late, 20, recall=1, quiet=True),
-    Condition("1 % lost", partial(damage.lost, share=0.01), 200, recall=0.995, quiet=True),
-    Condition("5 % lost", partial(damage.lost, share=0.05), 100, recall=0.98, quiet=True),
-    Condition("10 % lost", partial(damage.lost, share=0.10), 100, recall=0.95, quiet=True),
+    Condition("doubled", partial(damage.copied, times=2), 10, same=True, recall=1, quiet=True),
+    Condition("tripled", partial(damage.copied, times=3), 10, same=True, recall=1, quiet=True),
+    Condition("before and behind a translator", damage.translated, 10, recall=1, quiet=True),
+    Condition("shuffled within 64, own times", damage.shuffled, 10, same=True, recall=1, quiet=True),
+    Condition("each up to 50 ms late", damage.late, 10, recall=1, quiet=True),
+    Condition("1 % lost", partial(damage.lost, share=0.01), 100, recall=0.995, quiet=True),
+    Condition("5 % lost", partial(damage.lost, share=0.05), 50, recall=0.98, quiet=True),
+    Condition("10 % lost", partial(damage.lost, share=0.10), 50, recall=0.95, quiet=True),
     Condition("only what goes to the bridge", damage.to_bridge, 1, quiet=True),
     Condition("only what comes from the bridge", damage.from_bridge, 1, quiet=True),
     *(Condition(f"snap length {n}", partial(damage.cut, octets=n), 1, quiet=True) for n in (96, 256, 512, 1024)),
@@ -218,7 +221,7 @@ def broken(condition: Condition, tally: Tally) -> list[str]:
         found.append(f"{condition.name}: other alerts in {tally.runs - tally.same} of {tally.runs} runs")
     if condition.recall is not None and tally.recall < condition.recall:
         found.append(f"{condition.name}: recall {tally.recall:.2%}, promised {condition.recall:.1%}")
-    if condition.quiet and tally.false:
+    if condition.quiet and tally.false.total() > tally.runs // RARE:
         found.append(f"{condition.name}: {tally.false.total()} false alerts in {tally.runs} runs")
     return found
 

@@ -13,6 +13,8 @@ from monitor.model.evidence import DAY, SECOND
 from monitor.model.meetings import Kind, MeetingRef
 from monitor.model.policy import Policy
 from monitor.model.problems import ConfigError
+from monitor.model.settings import Settings
+from monitor.model.suppressions import Suppressions
 from monitor.outputs.explain import explain, list_alerts
 from monitor.platforms import known_platforms
 from monitor.sources.calendars import load_calendars
@@ -20,6 +22,8 @@ from monitor.sources.contentlines import ICALENDAR, MAX_DEPTH, MAX_MISTAKES, VCA
 from monitor.sources.directories import load_directory
 from monitor.sources.numbers import number_text_for
 from monitor.sources.policies import load_policy
+from monitor.sources.settings import load_settings
+from monitor.sources.suppressions import load_suppressions
 
 NOON = 1_773_313_200 * SECOND
 ICS_WORDS = (
@@ -162,6 +166,36 @@ def policy(data: bytes) -> None:
         told(error)
         return
     assert isinstance(found, Policy)
+
+
+@target(
+    "settings",
+    *("sources.settings", "sources.sinks"),
+    words=(b"[capture]\n", b"interfaces = [", b"[sinks.siem]\n", b'kind = "alertmanager"\n', b'url = "https://', b"[["),
+)
+def settings(data: bytes) -> None:
+    """The configuration of the daemon in TOML."""
+    try:
+        found = load_settings(written("joinwatch.toml", data))
+    except ConfigError as error:
+        told(error)
+        return
+    assert isinstance(found, Settings)
+
+
+@target(
+    "suppressions",
+    "sources.suppressions",
+    words=(b"[[suppression]]\n", b"rule = '", b"reason = '", b"owner = '", b"until = 2026-", b"subject = 'tel:", b"]]"),
+)
+def suppressions(data: bytes) -> None:
+    """The file of suppressions in TOML."""
+    try:
+        found = load_suppressions(written("suppressions.toml", data), platforms=known_platforms())
+    except ConfigError as error:
+        told(error)
+        return
+    assert isinstance(found, Suppressions)
 
 
 @target(

@@ -437,6 +437,14 @@ def seeds() -> dict[str, dict[str, bytes]]:
             "example": (config / "policy.toml").read_bytes()[:4096],
             "texts": b'timezone = """\\\nUTC"""\n[[x]]\na = [ 1, {b = 2}, \'c\' ]\n',
         },
+        "settings": {
+            "sinks": b'meetings = ["m"]\n[capture]\ninterfaces = ["eth1"]\n[serve]\nlisten = "[::1]:9464"\n[sinks.am]\nkind = "alertmanager"\n'
+            b'url = "http://am.example:9093"\nleast = "high"\n[retention]\nalerts = 365\n',
+        },
+        "suppressions": {
+            "two": b"[[suppression]]\nrule = 'pin-bypass'\nuntil = 2026-12-31\nowner = 'soc'\nreason = 'a test'\n"
+            b"[[suppression]]\nsubject = 'tel:+31205550123'\nuntil = 2026-01-01\nowner = 'soc'\nreason = 'known'\n",
+        },
         "content-lines": {
             "card": CARD.encode(),
             "event": b'BEGIN:VEVENT\nX;A="b:c",d;E=^n:v\\,w\n folded\nEND:VEVENT\n',

@@ -258,7 +258,14 @@ def told(said: Sequence[Decoded]) -> None:
 
 @target(
     "decoders",
-    *("decoders", "decoders.sip", "decoders.sip_call", "decoders.sip_calls", "decoders.sip_aside"),
+    *(
+        "decoders",
+        "decoders.sip",
+        "decoders.sip_call",
+        "decoders.sip_calls",
+        "decoders.sip_offers",
+        "decoders.sip_aside",
+    ),
     *(
         "decoders.sip_pressed",
         "decoders.sip_readings",

@@ -116,6 +116,8 @@ MADE_ELSEWHERE = {
     "monitor.sources.policies._opens": "the operator's own file, one line at a time",
     "monitor.sources.policies._syntax": "a message of the parser",
     "monitor.sources.moments._zone_of": "one line of a time zone",
+    "monitor.outputs.pseudonyms.hidden": "names that are known, escaped; what it is asked of has 2,048 characters",
+    "monitor.daemon.forgetting.__init__": "names and addresses of one person, escaped",
 }
 """Functions that put an expression together from what they are given, and why that is harmless."""
 
@@ -124,6 +126,7 @@ HARMLESS = {
     "monitor.sources.tomllines._TOKEN": "what is looked ahead for leaves one reading of each quote",
     "monitor.sources.directories._entry_of": "white space has a branch of its own, with nothing behind it",
     "monitor.sources.policies._opens": "the policy that its operator writes, line by line, and only where it is broken",
+    "monitor.outputs.pseudonyms.without_addresses": "asked of 2,048 characters, which take milliseconds at most",
 }
 """Expressions that the check cannot tell from slow ones, and why they are none."""
 

@@ -55,7 +55,8 @@ def is_whole(subject: Address) -> bool:
     if not subject.startswith("sip:"):
         return subject != ANONYMOUS
     user, _, host = subject[4:].rpartition("@")
-    return not user.isdecimal() and not host.startswith("[") and not host.replace(".", "").isdecimal()
+    numeric = (part.isascii() and part.isdecimal() for part in (user, host.replace(".", "")))
+    return not any(numeric) and not host.startswith("[")
 
 
 def presentation_restricted(claims: Claims) -> bool:

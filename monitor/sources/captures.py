@@ -146,7 +146,13 @@ class Capture:
                     snap_bytes, frames = followed
                     walker.limit = min(MAX_FRAME_BYTES, snap_bytes)
                     yield from walker.follow(frames)
-        yield from walker.frames(lambda link, data, length: judge(walker.number, link, data, length))
+
+        def passes(link: int, count: int) -> bool:
+            if not look.goes_on and filters.program(link) is None:
+                self._unseen[link] += count
+            return not look.goes_on
+
+        yield from walker.frames(lambda link, data, length: judge(walker.number, link, data, length), passes)
 
     @contextmanager
     def _opened(self) -> Iterator[Readable]:

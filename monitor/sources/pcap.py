@@ -7,7 +7,7 @@ from struct import Struct
 
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.packets import Frame
-from monitor.sources.savefile import MAX_FRAME_BYTES, Stream, Unfollowable, Walker, Wants
+from monitor.sources.savefile import MAX_FRAME_BYTES, Passes, Stream, Unfollowable, Walker, Wants
 from monitor.sources.strides import Lengths, Strides
 
 MAGICS: dict[bytes, tuple[str, int, int]] = {
@@ -73,8 +73,9 @@ class Pcap(Walker):
             self._link = link_of(field)
         return self._link
 
-    def _frames(self, wants: Wants) -> Iterator[Frame]:
+    def _frames(self, wants: Wants, passes: Passes) -> Iterator[Frame]:
         link = self._begin()
+        before = -1
         unpack, ahead, unit, capture = self._header.unpack_from, self._header_bytes, self._unit, self.capture
         while self._has(ahead):
             seconds, fraction, captured, length = unpack(self._buffer, self._offset)
@@ -94,6 +95,10 @@ class Pcap(Walker):
                 self.wanted += 1
                 self.cut += length > captured
                 yield Frame(at, capture, self.number, link, data, length)
+            elif fraction == before and (equal := self._equal_behind(size)) and passes(link, equal):
+                self._offset += equal * size
+                self.number += equal
+            before = fraction
         if self._offset < len(self._buffer):
             raise self._cut_short("a frame's header", ahead)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.packets import Frame
 from monitor.sources.pcap import link_of
-from monitor.sources.savefile import END_OF_TIME, MAX_FRAME_BYTES, Stream, Unfollowable, Walker, Wants
+from monitor.sources.savefile import END_OF_TIME, MAX_FRAME_BYTES, Passes, Stream, Unfollowable, Walker, Wants
 from monitor.sources.strides import Lengths, Strides
 
 SECTION_HEADER = 0x0A0D0D0A
@@ -29,6 +29,8 @@ MAX_DROPPED = 2**48
 LEAST_BLOCK_BYTES = 12
 FRAME_AT = 28
 """Where in an Enhanced Packet Block the frame begins."""
+TELLING = (SECTION_HEADER, INTERFACE_DESCRIPTION)
+"""Blocks that say something anew each time."""
 OPTION_TSRESOL = 9
 OPTION_TSOFFSET = 14
 OPTION_IFDROP = 5
@@ -112,13 +114,26 @@ class Pcapng(Walker):
                 self._speak(order)
                 self._strides = self._new_strides()
 
-    def _frames(self, wants: Wants) -> Iterator[Frame]:
+    def _frames(self, wants: Wants, passes: Passes) -> Iterator[Frame]:
+        before = -1
         while self._has(1):
+            place, harmed = self._base + self._offset, len(self._damage)
             frame = self._block()
-            if frame is not None and wants(frame.link, frame.data, frame.length):
+            size = self._base + self._offset - place
+            if frame is None:
+                kind, _ = self._two(self._buffer, self._offset - size)
+                if kind not in TELLING and harmed == len(self._damage):
+                    self._offset += size * self._equal_behind(size)
+            elif wants(frame.link, frame.data, frame.length):
                 self.wanted += 1
                 self.cut += frame.length > len(frame.data)
                 yield frame
+            elif frame.at == before and harmed == len(self._damage):
+                if (equal := self._equal_behind(size)) and passes(frame.link, equal):
+                    self._offset += equal * size
+                    self.number += equal
+            else:
+                before = frame.at
 
     def _block(self) -> Frame | None:
         """Past one block; its frame, if it has one."""

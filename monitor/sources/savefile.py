@@ -30,6 +30,12 @@ END_OF_TIME: Nanoseconds = (1 << 63) - 1
 Wants = Callable[[int, bytes, int], bool]
 """Whether a frame is wanted: its link type, its bytes, and their number on the wire."""
 
+Passes = Callable[[int, int], bool]
+"""Whether so many more frames of a link type, equal to one that was not wanted, may be passed over unseen."""
+
+EQUAL_BYTES = 64 * 1024
+"""Compared at once where records repeat themselves."""
+
 
 class Unfollowable(Exception):
     """What stands here cannot tell where the next record begins: the capture ends, for whoever reads it."""
@@ -103,10 +109,10 @@ class Walker(ABC):
         """The places passed where the capture is broken."""
         return tuple(self._damage)
 
-    def frames(self, wants: Wants) -> Iterator[Frame]:
+    def frames(self, wants: Wants, passes: Passes = lambda *_: False) -> Iterator[Frame]:
         """The wanted frames from here to the end, damage and all."""
         try:
-            yield from self._frames(wants)
+            yield from self._frames(wants, passes)
         except Unfollowable as broken:
             self._harmed(str(broken))
         else:
@@ -121,7 +127,7 @@ class Walker(ABC):
         """
 
     @abstractmethod
-    def _frames(self, wants: Wants) -> Iterator[Frame]: ...
+    def _frames(self, wants: Wants, passes: Passes) -> Iterator[Frame]: ...
 
     @abstractmethod
     def _new_strides(self) -> Strides: ...
@@ -144,6 +150,20 @@ class Walker(ABC):
         """Stand at this place in the capture again, before any frame later than this number."""
         self._stream.seek(place)
         self._buffer, self._offset, self._base, self.number = b"", 0, place, number
+
+    def _equal_behind(self, size: int) -> int:
+        """How many records are equal to the one of that size that ends here, one right behind the other; or fewer.
+
+        Millions of them fit into a small compressed file. What was compared in vain is never more than what was not.
+        """
+        buffer, start = self._buffer, self._offset
+        end, step = start, size
+        whole = start + (len(buffer) - start) // size * size
+        while (step := min(step, whole - end)) and buffer[end - size : end - size + step] == buffer[end : end + step]:
+            end += step
+            if step < EQUAL_BYTES:
+                step += step
+        return (end - start) // size
 
     def _has(self, size: int) -> bool:
         """Whether so many bytes are in the buffer from here, reading on where they are not yet."""

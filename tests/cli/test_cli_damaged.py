@@ -32,7 +32,7 @@ MAX_SECONDS = 5.0
 """Processor time of the whole command, its start included."""
 TEN = every(10, [INVITE])
 RECORD = 16 + len(INVITE)
-BOMB_MIB = 8
+BOMB_MIB = 256
 
 
 class Ran(NamedTuple):
@@ -70,7 +70,7 @@ def interfaces(count: int, cut: int) -> bytes:
 
 
 def bomb(packed: Callable[[bytes], bytes]) -> bytes:
-    """Unfolds to half a million frames without content, then breaks off."""
+    """Unfolds to sixteen million frames without content, then breaks off."""
     step = bytes(1 << 20)
     return packed(pcap([])) + packed(step) * BOMB_MIB + packed(pcap(TEN))[:20]
 

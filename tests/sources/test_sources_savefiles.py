@@ -8,6 +8,7 @@ from struct import pack
 
 import pytest
 
+from monitor.model.asks import Ask
 from monitor.model.summary import CaptureReport
 from monitor.sources.pcapng import resolution_of
 from tests.sources.savefiles import (
@@ -251,3 +252,38 @@ def test_a_gzip_bomb_is_counted_in_constant_memory() -> None:
     assert bomb.size < 20_000
     assert peak < 4_000_000
     assert (frames, captures.reports[0].frames, captures.reports[0].damage) == (0, 100_000, ())
+
+
+EQUAL = [
+    pytest.param(pcap([(START, MEDIA)] * 5000 + TEN), 5010, id="media"),
+    pytest.param(pcap([(START, MEDIA), (START, INVITE)] * 700), 1400, id="every other is wanted"),
+    pytest.param(pcap([(START, MEDIA)] * 700 + [(START, b"")] * 3000 + TEN + [(START, b"")] * 9), 3719, id="two runs"),
+    pytest.param(pcap([(START, MEDIA)] * 900, link=147), 900, id="no filter knows them"),
+    pytest.param(pcapng([(START, MEDIA)] * 5000 + TEN), 5010, id="blocks"),
+    pytest.param(
+        section() + interface() + block(0x0BAD, b"") * 5000 + enhanced(1, MEDIA) * 900 + enhanced(2, INVITE),
+        901,
+        id="blocks of no known kind",
+    ),
+    pytest.param(section() + interface() * 900 + enhanced(1, INVITE, port=899), 1, id="equal interfaces"),
+    pytest.param(section() + interface() + enhanced(1, MEDIA, port=9) * 900 + enhanced(1, INVITE), 1, id="equal harm"),
+]
+
+
+@pytest.mark.parametrize(("content", "frames"), EQUAL)
+def test_equal_frames_are_counted_as_different_ones_are(tmp_path: Path, content: bytes, frames: int) -> None:
+    report = read_both(tmp_path, content)
+    assert report.frames == frames
+    assert report.unreadable == frames or report.wanted == content.count(INVITE)
+
+
+def test_equal_frames_are_wanted_as_soon_as_the_filter_is_widened() -> None:
+    from monitor.sources import Captures
+
+    content = pcap([(START, MEDIA)] * 600 + [(START, INVITE)] + [(START, MEDIA)] * 600)
+    captures = Captures(["-"], ASKS, stdin=BytesIO(content))
+    numbers = []
+    for frame in captures:
+        numbers.append(frame.number)
+        captures.widen(Ask(protocol="rtp", udp_ports=(30_000,)))
+    assert numbers == list(range(601, 1202))
