@@ -84,7 +84,7 @@ system: ## tshark, against which the tests hold the decoders
 outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
 	$(BIN)/python -m bench.outage
 
-counterparts: ## Alertmanager and rsyslog from Debian, for the tests that speak to real ones (root)
+counterparts: ## Alertmanager, rsyslog, radicale and slapd from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
 
 clean: ## Forget the virtual environment and every cache

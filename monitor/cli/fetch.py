@@ -33,5 +33,5 @@ def _leave_no_core() -> None:
     """Memory with a password in it must not become a file; what is written is for this user and the daemon's group."""
     import resource
 
-    os.umask(0o027)
+    os.umask(os.umask(0o077) | 0o027)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

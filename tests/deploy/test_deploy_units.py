@@ -51,7 +51,7 @@ def test_systemd_finds_no_mistake_in_any_unit(tmp_path: Path) -> None:
             text = text.replace(f"ExecStart=/opt/joinwatch/bin/{program}", "ExecStart=/bin/true")
         (tmp_path / unit.name).write_text(text, encoding="utf-8")
     files = [str(path) for path in tmp_path.iterdir()]
-    assert len(files) == 6
+    assert len(files) == 7
     found = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *files], capture_output=True, text=True, check=False
     )

@@ -74,7 +74,7 @@ def needs(*programs: str) -> None:
     """Skips where one is not there."""
     for program in programs:
         if shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin") is None:
-            pytest.skip(f"{program} is not installed (make servers)")
+            pytest.skip(f"{program} is not installed (make counterparts)")
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
