@@ -15,9 +15,10 @@ import pytest
 from monitor.daemon.deliver import Deliver
 from monitor.model.alerts import Severity
 from monitor.model.sinks import AlertmanagerSink
+from monitor.outputs.mappings import message_of
 from monitor.outputs.records import object_of
 from monitor.outputs.sinks import Refused, Unreachable
-from monitor.outputs.sinks.alertmanager import ACTIVE_SECONDS, FIRES_SECONDS, Alertmanager, seconds_of
+from monitor.outputs.sinks.alertmanager import ACTIVE_SECONDS, FIRES_SECONDS, Alertmanager, rfc3339, seconds_of
 from tests.daemon.receivers import alert, journal_of
 from tests.outputs.outputs_samples import P_STRANGER, PIN_BYPASS, TEN, UNINVITED, joined, left
 
@@ -96,6 +97,23 @@ def test_it_is_resolved_when_the_intruder_leaves_and_not_before_somebody_was_tol
     sink.again()
     assert seconds_of(wire.posted[-1][0]["endsAt"]) < clock.now
     assert sink.kept()["active"] == {}
+
+
+def test_it_is_resolved_when_a_change_of_lists_excuses_it() -> None:
+    clock = Time(NOW)
+    sink, wire = made(clock)
+    sink.deliver(lines(UNINVITED, PIN_BYPASS))
+    clock.now = NOW + FIRES_SECONDS + 1
+    (line,) = lines(UNINVITED)
+    withdrawn = {**line, "time": rfc3339(clock.now), "withdrawn": "the lists were changed"}
+    sink.deliver([withdrawn])
+    ((posted,),) = wire.posted[1:]
+    assert posted["labels"]["alertname"] == "uninvited-participant"
+    assert seconds_of(posted["endsAt"]) <= clock.now
+    assert [firing["labels"]["alertname"] for firing in sink.kept()["active"].values()] == ["pin-bypass"]
+    assert message_of(withdrawn).startswith("Withdrawn (the lists were changed): ")
+    sink.deliver([withdrawn])
+    assert len(wire.posted) == 2
 
 
 def test_it_stays_while_another_of_the_same_number_is_in_the_meeting() -> None:
