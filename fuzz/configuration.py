@@ -170,8 +170,16 @@ def policy(data: bytes) -> None:
 
 @target(
     "settings",
-    *("sources.settings", "sources.sinks"),
-    words=(b"[capture]\n", b"interfaces = [", b"[sinks.siem]\n", b'kind = "alertmanager"\n', b'url = "https://', b"[["),
+    *("sources.settings", "sources.sinks", "sources.fetching"),
+    words=(
+        b"[capture]\n",
+        b"interfaces = [",
+        b"[sinks.siem]\n",
+        b'kind = "alertmanager"\n',
+        b'url = "https://',
+        b"[fetch.people]\n",
+        b"[[",
+    ),
 )
 def settings(data: bytes) -> None:
     """The configuration of the daemon in TOML."""

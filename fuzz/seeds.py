@@ -440,6 +440,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "settings": {
             "sinks": b'meetings = ["m"]\n[capture]\ninterfaces = ["eth1"]\n[serve]\nlisten = "[::1]:9464"\n[sinks.am]\nkind = "alertmanager"\n'
             b'url = "http://am.example:9093"\nleast = "high"\n[retention]\nalerts = 365\n',
+            "fetch": b'[fetch.calendars]\nurl = "https://dav.example.org/"\n[fetch.people]\nurl = "ldaps://ldap.example.org"\n',
         },
         "suppressions": {
             "two": b"[[suppression]]\nrule = 'pin-bypass'\nuntil = 2026-12-31\nowner = 'soc'\nreason = 'a test'\n"

@@ -308,11 +308,11 @@ class Replay:
 
     def run(self, tick: Tick = lambda: None) -> None:
         """Read the source to its end."""
-        meetings, events_of = self.meetings, self.signals.events_of
+        meetings, timers, events_of = self.meetings, self.meetings.timers, self.signals.events_of
         for count, frame in enumerate(self.signals.source):
             if not count & TICK_MASK:
                 tick()
-            if frame.at >= meetings.due:
+            if frame.at >= timers.due:
                 self._judge(meetings.advance(frame.at))
             for event in events_of(frame):
                 if isinstance(event, Oddity):

@@ -39,6 +39,7 @@ ENOUGH: Final = 512
 MAX_WIDENED = 64
 """TCP ports beside `PORTS` on which SIP was found and whose streams are asked for as a whole."""
 
+_ANSWER: Final = b"SIP/2.0 "
 _KEEP_ALIVE: Final = b"\r\n"
 _ASCII: Final = 0x7F
 _HEADS: Final = frozenset(SIP_HEADS)
@@ -62,6 +63,7 @@ class Sip:
         self._read = self._readings.read
         self._doubted = self._readings.names
         self._take = self.take
+        self._is_settled = self._aside.is_settled if self._aside is not None else None
         self._widen = widen
         self._widened = set(PORTS)
         self.counts = self._calls.counts
@@ -89,9 +91,10 @@ class Sip:
     def datagram(self, packet: Datagram) -> Sequence[Decoded] | None:
         """One datagram is one message (RFC 3261, 18.3)."""
         payload = packet.payload
-        if not looks_like_sip(payload) and self.probe(payload) is not MINE:
+        # Most messages are answers, and need not be asked more.
+        if not (payload.startswith(_ANSWER) or looks_like_sip(payload)) and self.probe(payload) is not MINE:
             return None
-        settled = self._aside is not None and self._aside.is_settled(payload, packet)
+        settled = self._is_settled is not None and self._is_settled(payload, packet)
         if settled and not (self._doubted and self._readings.doubts(payload)):
             self.counts["sip_messages"] += 1
             return NOTHING

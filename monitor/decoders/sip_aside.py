@@ -175,7 +175,8 @@ class SipAside:
         kept = self._open[call_id] = Kept(packet.at)
         self._keep(call_id, kept, message, packet)
         said: tuple[Decoded, ...] = NOTHING
-        while self._is_full:
+        limits = self._limits
+        while self._bytes > limits.calls_aside_bytes or len(self._open) + len(self._answered) > limits.calls_aside:
             said += self._evict(packet)
         return said
 
@@ -301,11 +302,6 @@ class SipAside:
             if self._places.get(place) == call_id:
                 del self._places[place]
         kept.places.clear()
-
-    @property
-    def _is_full(self) -> bool:
-        limits = self._limits
-        return len(self._open) + len(self._answered) > limits.calls_aside or self._bytes > limits.calls_aside_bytes
 
     def _evict(self, packet: Packet) -> tuple[Decoded, ...]:
         """Makes room: the oldest call that is not answered, or the oldest where nearly all are answered."""

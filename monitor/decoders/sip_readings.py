@@ -97,7 +97,8 @@ class SipReadings:
         compared = doubtful or method in _CONTENT
         if not compared and call_id not in self._kept and call_id not in self.names:
             return self._read(message, packet)  # of a call that leads to no meeting: nearly all
-        if compared and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
+        ways = self._messages_of(call_id) or call_id in self.names
+        if compared and ways and (rivals := self._rivals_of(message, packet, doubtful)) is not None:
             what = Malformed(Reason.CONFLICT, 0, "copies of one request differ")
             return (*self.otherwise(message, packet, rivals), oddity_of(packet, "sip", what)) if rivals else NOTHING
         said = self._read(message, packet)
@@ -161,8 +162,6 @@ class SipReadings:
     def _rivals_of(self, message: SipMessage, packet: Packet, doubtful: bool) -> Collection[bytes] | None:
         """The copies on the same hop that this message contradicts; none of them, if it is known; None if it is new."""
         call_id = message.call_id
-        if not self._messages_of(call_id) and call_id not in self.names:
-            return None
         ways = [(name, self._messages_of(name)) for name in (call_id, *self.names.get(call_id, ()))]
         rivals: set[bytes] = set()
         for name, way in ways:
@@ -181,9 +180,8 @@ class SipReadings:
         return astray and aside is not None and aside.leads_on(message, packet)
 
     def _messages_of(self, call_id: str) -> list[Kept]:
-        kept = self._kept.get(call_id)
-        if kept is not None:
-            return kept
+        if call_id in self._kept:
+            return self._kept[call_id]
         return self._aside.messages_of(call_id) if self._aside is not None else []
 
     def _read_for(self, name: str, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:

@@ -72,11 +72,13 @@ class Meetings:
         members = Members(guests, policy.site, policy.rules.admission_seconds * SECOND)
         self._rosters = Rosters(self.admissions, members, limits)
         self.admissions.adopt = self._rosters.adopt
+        self.timers = self.admissions.timers
+        """Whose `due` is that of the meetings, without a detour: it is compared with the time of each packet."""
 
     @property
     def due(self) -> Nanoseconds:
-        """When `advance` has something to say; the pipeline compares it with the time of each packet."""
-        return self.admissions.timers.due
+        """When `advance` has something to say."""
+        return self.timers.due
 
     @property
     def counts(self) -> dict[str, int]:

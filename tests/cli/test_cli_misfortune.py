@@ -121,7 +121,7 @@ def test_a_reader_who_goes_ends_the_run_quietly() -> None:
     [
         ([], "joinwatch: no command was given; `joinwatch demo` shows what it does"),
         (["replya"], "joinwatch: there is no command 'replya'; did you mean replay?"),
-        (["zzz"], "joinwatch: there is no command 'zzz'; there are replay, decode, check"),
+        (["zzz"], "joinwatch: there is no command 'zzz'; there are replay, decode, "),
         (["replay"], "Try: joinwatch replay --help"),
         (["demo", "--fail-on", "hihg"], "invalid choice: 'hihg' (choose from"),
     ],

@@ -198,6 +198,7 @@ def test_whatever_takes_records_is_named_as_an_output() -> None:
             is_ours = isclass(one) and one.__module__ == f"monitor.outputs.{module.name}"
             if is_ours and hasattr(one, "write") and hasattr(one, "close"):
                 found.add({"CallList": "calls"}.get(name, name.lower()))
+    found.discard("veiled")  # It writes nothing itself: it hands on to the outputs that it is given.
     assert found == set(OUTPUTS)
 
 
