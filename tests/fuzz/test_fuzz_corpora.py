@@ -30,7 +30,6 @@ NO_READERS = {
     "sources.live": "a table of contents",
     "sources.live.ring": "memory that the kernel fills, as its headers say; the frames in it, `wire` reads",
     "decoders.sip_resumed": "calls that another process of the monitor has written down",
-    "sources.fetching": "two tables of the configuration that `sources.settings` has read, and only where they stand",
     "sources.order": "puts frames in order that others have read",
     "sources.looks": "counts the layouts that `wire.layers` tells of",
     "sources.hep": "a socket; what it cuts out of a stream, `wire.hep` reads",
