@@ -11,13 +11,10 @@ import os
 import pkgutil
 import select
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from hmac import compare_digest, digest
-from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from monitor.daemon.channel import Channel, Closed, connected
@@ -36,6 +33,7 @@ from monitor.daemon.messages import (
     Traffic,
 )
 from monitor.daemon.notify import Notify
+from monitor.daemon.obituary import leave_only_a_place
 from monitor.daemon.page import Left, Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.model.asks import Ask
@@ -436,15 +434,6 @@ def import_everything() -> None:
     phonenumbers.PhoneMetadata.load_all()
 
 
-def last_words(kind: type[BaseException], _: BaseException, trace: TracebackType | None) -> None:
-    """Where it died and of what; never the words of an exception, which may hold what came from the wire."""
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code if trace is not None else None
-    where = f" in {code.co_name} ({Path(code.co_filename).name}:{trace.tb_lineno})" if code and trace else ""
-    print(f"joinwatch: decode: {kind.__name__}{where}", file=sys.stderr, flush=True)  # noqa: T201
-
-
 def _monotonic() -> Nanoseconds:
     """A clock that nobody sets, and that goes on while the machine sleeps."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -465,7 +454,7 @@ def expected_of(lists: Lists, known: Known) -> Expected:
 
 def run(capture: str, serve: str) -> int:
     """The process, from its start to its end: 0 when the others are gone, else it dies as it must."""
-    sys.excepthook = last_words
+    leave_only_a_place("decode")
     leave_no_core()
     drop_capabilities()
     import_everything()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from monitor.daemon import decode
 from monitor.daemon.landlock import write_only_below
 from monitor.daemon.notify import Heard, Notify
+from monitor.daemon.obituary import leave_only_a_place
 from monitor.daemon.privileges import (
     PARENT,
     Unprivileged,
@@ -241,6 +242,7 @@ def web_of(settings: Settings, routes: "Routes") -> "Web":
 def main(words: Sequence[str]) -> int:
     """`decode CAPTURE-SOCKET EVENTS-SOCKET`, `serve CONFIG`, or `deliver SINK CONFIG`."""
     die_with_parent()
+    leave_only_a_place(words[0] if words else "nobody")
     match words:
         case ["decode", capture, events]:
             return _unless_mistaken(lambda: decode.run(capture, events))
