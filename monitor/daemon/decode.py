@@ -152,6 +152,8 @@ class Wanted:
 
     def _renew(self) -> None:
         """Give the kernel what has changed. A filter that it finds too long changes nothing: the one before stays."""
+        # The lists may come before the rings do; what those have from the start is then not known here.
+        self._attached += [None] * (len(self._rings) - len(self._attached))
         for place, ring in enumerate(self._rings):
             program = self._filters.program(ring.link)
             if program is self._attached[place]:

@@ -187,3 +187,25 @@ def test_a_port_that_is_asked_for_passes_and_a_filter_that_is_too_long_changes_n
         assert wanted.counts["filters_refused"] > 0
         port.send([odd, SIP, MEDIA])
         assert drained(ring) == 2
+
+
+class Listed:
+    """As much of a ring as the filter needs."""
+
+    link = 1
+
+    def __init__(self) -> None:
+        self.attached = 0
+
+    def attach(self, program: object) -> None:
+        self.attached += bool(program)
+
+
+def test_the_lists_may_come_before_the_rings() -> None:
+    rings: list[Any] = []
+    wanted = Wanted(rings)
+    rings.append(ring := Listed())
+    wanted.widen(Ask(protocol="sip", tcp_ports=(7000,)))
+    assert (ring.attached, wanted.counts["filters_renewed"]) == (1, 1)
+    wanted.widen(Ask(protocol="sip", tcp_ports=(7000,)))
+    assert wanted.counts["filters_refused"] == 0
