@@ -93,7 +93,7 @@ def replay(capture: Path, wanted: int, packets: int, *speed: str, ring: int, sec
     """The file, again and again for so long, at that speed."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        port = stack.enter_context(mirror(f"jwl{os.getpid() % 10_000}"))
+        port = stack.enter_context(mirror("jwl"))
         running = stack.enter_context(daemon(Path(folder), [port.near], capture={"ring_mebibytes": ring}))
         before = received_by(port.near)
         command = [
@@ -144,7 +144,7 @@ def delays(count: int) -> tuple[list[float], list[float]]:
     sent: list[float] = []
     journal: list[float] = []
     scraped: list[float] = []
-    with tempfile.TemporaryDirectory() as name, mirror(f"jwd{os.getpid() % 10_000}") as port:
+    with tempfile.TemporaryDirectory() as name, mirror("jwd") as port:
         folder = Path(name)
         with daemon(folder, [port.near], lists=lists_of_now(folder / "lists")) as running:
             file = max((folder / "state" / "journal").glob("*.jsonl"))

@@ -355,7 +355,7 @@ def _range(values: Sequence[int]) -> str:
 def run(seconds: float, folder: Path, out: Path) -> int:
     """The whole of it; the exit code."""
     folder.mkdir(parents=True, exist_ok=True)
-    with mirror(f"jws{os.getpid() % 10_000}") as port:
+    with mirror("jws") as port:
         daemon = Daemon(folder, [port.near], serve={"reload": True}, capture={"ring_mebibytes": 64}).start()
         try:
             soak = Soak(daemon, seconds, folder / "samples.jsonl")

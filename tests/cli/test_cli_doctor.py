@@ -126,7 +126,7 @@ def no_privilege(folder: Path, opened: ExitStack) -> Patient:
 
 def configured(folder: Path, opened: ExitStack, **more: Any) -> Patient:
     """A mirror that brings calls, and a configuration for it with that fault."""
-    port = opened.enter_context(mirror(f"jwp{os.getpid() % 100_000}"))
+    port = opened.enter_context(mirror("jwp"))
     words = ["--config", str(ailments.config(folder / "etc", port.near, **more)), "--connect", "--seconds", "0.4"]
     patient = Patient(*words)
     frames = ailments.calls_of_now(folder.name)

@@ -48,7 +48,9 @@ class Mirror:
     """A veth pair: what is sent into one end arrives at the other, which the daemon watches."""
 
     def __init__(self, name: str) -> None:
-        self.far, self.near = f"{name}0"[:15], f"{name}1"[:15]
+        # With the process's number: two runs of the tests at a time do not take each other's.
+        own = f"{name}{os.getpid():x}"
+        self.far, self.near = f"{own}a", f"{own}b"
         _ip("link", "add", self.far, "type", "veth", "peer", "name", self.near)
         for end in (self.far, self.near):
             # No address of its own: the kernel has nothing to say here.
@@ -84,7 +86,7 @@ class Mirror:
 
 @contextmanager
 def mirror(name: str) -> Iterator[Mirror]:
-    """A mirror port for the length of a `with`. The name must be no other test's; up to 14 characters."""
+    """A mirror port for the length of a `with`. The name must be no other test's; up to 8 characters."""
     needs_root()
     made = Mirror(name)
     try:
