@@ -1,7 +1,6 @@
 """The doctor: the right cause of each seeded fault comes first, and of a healthy set-up nothing grave is said."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
