@@ -24,7 +24,7 @@ COMMANDS = {
     "decode": "read captures: calls and keys only, no calendar needed",
     "watch": "the daemon: watch a mirror port for months",
     "fetch": "ask a calendar or directory server for lists, into files that the daemon watches",
-    "check": "check calendars, directories and policies before they are used",
+    "check": "check calendars, directories, policies and configurations before they are used",
     "doctor": "why nothing is seen: cause, proof and next step",
     "explain": "why an alert fired, back to the frames",
     "suppressions": "which alerts are kept quiet, by whom, why and until when",
@@ -215,8 +215,11 @@ def _fetch_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+_CHECKED = ".toml policy, configuration or suppressions, .ics calendar, .vcf or .csv directory, web.yml; or folders"
+
+
 def _check_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("files", nargs="+", metavar="FILE", help=".toml policy, .ics calendar, .vcf or .csv directory")
+    command.add_argument("files", nargs="+", metavar="FILE", help=_CHECKED)
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:
