@@ -27,7 +27,8 @@ from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
-from monitor.daemon.vitals import START_SECONDS, Vitals
+from monitor.daemon.vitals import START_SECONDS, Vitals, fates_of
+from monitor.model.accounts import Accounts, accounts_of
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import HOUR
@@ -35,7 +36,7 @@ from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.settings import RetentionSettings
-from monitor.model.summary import Summary
+from monitor.model.summary import CaptureReport, Summary
 from monitor.model.suppressions import Suppressions, mark_of
 from monitor.outputs.audit import Audit
 from monitor.outputs.metrics import Metrics
@@ -316,7 +317,17 @@ class Serve:
             self.traffic = said.traffic
             traffic = self.vitals.traffic.values()
             self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
-            self.metrics.write(Summary(at=self.correlator.now, captures=(), counts=self.counts))
+            self.metrics.write(self._summary())
+
+    def _summary(self) -> Summary:
+        """What the decoders counted, and where the packets went that they took."""
+        fates = [fates_of(one) for one in self.vitals.traffic.values()]
+        wanted = sum(taken for taken, _, _ in fates)
+        live = CaptureReport(capture="", frames=wanted + sum(filtered for _, filtered, _ in fates), wanted=wanted)
+        counts = self.counts
+        # A decoder tells its counts a little after it took its first packets.
+        accounts = accounts_of((live,), counts) if "datagrams" in counts else Accounts()
+        return Summary(at=self.correlator.now, captures=(), counts=counts, accounts=accounts)
 
     def _remember(self, decoder: Channel[FromDecode]) -> None:
         """Events into memory, then through the stages; what cannot be kept now waits, and so does its sender."""
@@ -332,6 +343,8 @@ class Serve:
                 self.trouble = f"memory: {error}"
                 return
             waiting.popleft()
+            for event in new:
+                self.metrics.write(event)
             self._judge(new)
             for oddity in first.events:
                 if isinstance(oddity, Oddity):
