@@ -49,6 +49,8 @@ class Memory:
         """Opens it, or begins it anew where it is none: the broken one is put aside, never thrown away."""
         self.path = path
         self._kept = kept
+        self.sayings_kept = max(KEPT, kept) + HOUR
+        """What was said stays at least so long, and longer than the events that would say it again."""
         self.begun_anew = ""
         """Why the file that was there could not be used; empty when it could, or there was none."""
         try:
@@ -224,7 +226,7 @@ class Memory:
             base.execute(
                 "DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - self._kept,)
             )
-            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * max(KEPT, self._kept),))
+            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * self.sayings_kept - HOUR,))
             for table in ("call", "keypad"):
                 base.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._kept,))  # noqa: S608 - our own two names
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()

@@ -27,6 +27,7 @@ from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
+from monitor.daemon.totals import Totals
 from monitor.daemon.vitals import START_SECONDS, Vitals, fates_of
 from monitor.model.accounts import Accounts, accounts_of
 from monitor.model.alerts import Alert
@@ -46,6 +47,7 @@ from monitor.pipeline import Expected, Record
 STEP_SECONDS = 0.05
 LOCK_SECONDS = 30.0
 """An earlier life may still be ending, or `joinwatch forget` be at work."""
+TIDY_SECONDS = 30.0
 MAX_DECODERS = 64
 MAX_SAID = 20
 """Mistakes that the log names one by one; the journal has more."""
@@ -116,7 +118,8 @@ class Serve:
         self._waiting: dict[Channel[FromDecode], deque[Said]] = {}
         """Messages that could not be remembered yet."""
         self._urgent = False
-        self._counts: dict[str, dict[str, int]] = {}
+        self._tidied = 0.0
+        self._totals = Totals()
         self.traffic: dict[str, Traffic] = {}
         self.trouble = ""
         """Why nothing can be written down at the moment; empty when all is well."""
@@ -139,6 +142,7 @@ class Serve:
         self._grant()
         self._write_down()
         self._keep()
+        self._tidy()
         self._pulse()
 
     def wish_reload(self) -> "Future[Sequence[Problem]]":
@@ -214,11 +218,7 @@ class Serve:
     @property
     def counts(self) -> dict[str, int]:
         """Totals of everybody."""
-        merged: dict[str, int] = {}
-        for counts in self._counts.values():
-            for name, count in counts.items():
-                merged[name] = merged.get(name, 0) + count
-        return {**merged, **self.correlator.counts, **self.memory.counts}
+        return {**self._totals.all, **self.correlator.counts, **self.memory.counts}
 
     def close(self) -> None:
         """The last words."""
@@ -258,6 +258,12 @@ class Serve:
             self.sayings = Sayings(self.memory.said())
             self._rebuild()
 
+    def _tidy(self) -> None:
+        """A leg that is over holds itself; Python frees such circles when many objects were made, hours later."""
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            gc.collect()
+
     def _pulse(self) -> None:
         """How this is, for whoever asks."""
         vitals = self.vitals
@@ -271,8 +277,12 @@ class Serve:
         """The stages anew, from all that is remembered, under the lists of now."""
         self.metrics.forget_present()
         self.correlator = Correlator(self.expected)
-        self.standing = Standing()
-        gc.collect()  # the stages of before are full of circles; their memory is for those of now
+        self.standing = Standing(self.expected.policy.limits.alerts)
+        # The stages of before are full of circles; their memory is for those of now. What the lists hold stays as it
+        # is, and need not be looked through again.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         self._judge(self.memory.events())
         self._write_down()
 
@@ -312,7 +322,7 @@ class Serve:
             for record in self.correlator.advance(said.now):
                 self._tell(record)
         if said.counts is not None:
-            self._counts[said.decoder] = said.counts
+            self._totals.take(said.decoder, said.counts)
         if said.traffic is not None:
             self.traffic = said.traffic
             traffic = self.vitals.traffic.values()
@@ -394,6 +404,7 @@ class Serve:
             return
         self.trouble = self.retention.trouble
         self._urgent = False
+        self.sayings.turn(self.correlator.now, self.memory.sayings_kept, self.standing.has)
         rows = self.sayings.unwritten()
         try:
             if rows:
