@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak kills live lock setup system counterparts outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ fix: $(READY) ## Format and mend what can be mended by itself
 golden: $(READY) ## Make the bundled captures and their golden files anew; read the difference line by line
 	$(BIN)/python -m pcaps.make
 	$(BIN)/python -m pytest tests/golden --golden -q
+
+docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration
+	$(BIN)/python -m docs.make
 
 fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet 'atheris>=3' 2>/dev/null || true

@@ -45,6 +45,13 @@ def test_each_kind_is_known_by_what_stands_in_it(
     [
         ("joinwatch.toml", CONFIGURATION + "ring = 64\n", ":4: unknown key `ring`"),
         ("joinwatch.toml", 'state = "s"\n[serve]\nlisten = "x"\n[capture]\ninterfaces = ["eth1"]\n', ":3: listen = "),
+        ("a.toml", CONFIGURATION + "ring_mebibytes = 0\n", ":4: ring_mebibytes = `0`"),
+        ("a.toml", CONFIGURATION + "ring_mebibytes = 4096\n", ":4: ring_mebibytes = `4096`"),
+        (
+            "a.toml",
+            CONFIGURATION + "[journal]\nmax_mebibytes = 127\n",
+            ":5: max_mebibytes = 127; expected 0 for no end",
+        ),
         ("quiet.toml", SUPPRESSION.replace("pin-bypass", "pin-bypas"), ":2: rule = `pin-bypas`"),
         ("web.yml", "basic_auth_user: {}\n", ":1: unknown key 'basic_auth_user'"),
         ("other.yml", "a: 1\n", ": a file that ends in .yml"),
