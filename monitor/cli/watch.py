@@ -16,10 +16,10 @@ TRIES, PAUSE = 20, 0.1
 
 def run(options: argparse.Namespace) -> int:
     """Read the configuration, open the interfaces, and keep everybody alive."""
+    from monitor.daemon.lists import Lists
     from monitor.daemon.privileges import Unprivileged
     from monitor.daemon.quiet import check_outwards
     from monitor.daemon.roles import alone, capture_and_tree, web_of
-    from monitor.pipeline import load_expected
     from monitor.sources.settings import load_settings
 
     config = Path(options.config).absolute()
@@ -28,11 +28,7 @@ def run(options: argparse.Namespace) -> int:
         # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not
         # by a child in a log.
         _wait_for(lambda: web_of(settings, {}).close())
-        load_expected(
-            [Path(path) for path in settings.meetings],
-            [Path(path) for path in settings.directory],
-            Path(settings.policy) if settings.policy else None,
-        )
+        Lists(config, settings).load()
         check_outwards(settings)
     if sys.platform != "linux":
         say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")

@@ -16,6 +16,7 @@ from monitor.daemon.kept import Kept, name_of
 from monitor.daemon.messages import Alive, Received, Rings, RingTold
 from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
+from monitor.sources.hep import sockets_of
 from monitor.sources.live.ring import BLOCK_BYTES, Instruction, Ring, RingError
 
 LOOK_SECONDS = 1.0
@@ -23,6 +24,8 @@ LOOK_SECONDS = 1.0
 STATISTICS = Path("/sys/class/net")
 PAGE = "page"
 """The name of the page of progress in somebody's keeping."""
+HEP = ("hep-udp", "hep-tcp")
+"""The same of the sockets to which capture agents send."""
 
 
 class Capture:
@@ -35,9 +38,12 @@ class Capture:
         *,
         ring_bytes: int,
         promiscuous: bool = True,
+        hep: tuple[str, int] | None = None,
         notify: Notify | None = None,
     ) -> None:
-        """Opens everything that needs a privilege; raises `RingError`. `notify` leads to whoever keeps it open."""
+        """Opens everything that needs a privilege; raises `RingError`, or `ConfigError` for `hep`, the address and port
+        to which capture agents send. `notify` leads to whoever keeps it all open.
+        """
         self._notify, kept = notify or Notify(), Kept()
         self._rings = [
             self._kept_ring(kept, name, ring_bytes, promiscuous) or self._new_ring(name, ring_bytes, promiscuous)
@@ -47,6 +53,7 @@ class Capture:
             RingTold(interface=ring.interface, link=ring.link, size=ring_bytes, block=BLOCK_BYTES)
             for ring in self._rings
         )
+        self._agents = self._agents_at(kept, *hep) if hep else ()
         page = kept.take(PAGE)
         self._page = Page.made() if page is None else page
         self._notify.keep(PAGE, self._page)
@@ -83,14 +90,28 @@ class Capture:
             return None
         return ring
 
+    def _agents_at(self, kept: Kept, address: str, port: int) -> tuple[socket.socket, ...]:
+        """Where capture agents send to; that of an earlier life, with what has come since, where somebody kept it."""
+        names = [name_of(name, address, port) for name in HEP]
+        held = [kept.take(name) for name in names]
+        known = [socket.socket(fileno=descriptor) for descriptor in held if descriptor is not None]
+        if len(known) == len(HEP):
+            return tuple(known)
+        for sock in known:
+            sock.close()
+        made = sockets_of(address, port)
+        for name, sock in zip(names, made, strict=True):
+            self._notify.keep(name, sock.fileno())
+        return made
+
     def fileno(self) -> int:
         """For a selector: somebody connects."""
         return self._listener.fileno()
 
     @property
-    def rings(self) -> tuple[int, ...]:
-        """The descriptors of the packet sockets."""
-        return tuple(ring.fileno() for ring in self._rings)
+    def mute(self) -> tuple[int, ...]:
+        """The descriptors on which nothing shall ever be sent: packet sockets, and those that agents send to."""
+        return (*(ring.fileno() for ring in self._rings), *(sock.fileno() for sock in self._agents))
 
     def step(self, seconds: float) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -109,6 +130,8 @@ class Capture:
         """Nothing is captured any more."""
         for ring in self._rings:
             ring.close()
+        for sock in self._agents:
+            sock.close()
         self._listener.close()
 
     def _welcome(self) -> None:
@@ -118,9 +141,11 @@ class Capture:
             self._decoder.close()
         self._decoder = Channel(sock, Alive)
         self.alive = time.monotonic()
-        descriptors = [ring.fileno() for ring in self._rings]
+        rings = [ring.fileno() for ring in self._rings]
+        agents = [sock.fileno() for sock in self._agents]
         try:
-            self._decoder.send_descriptors(Rings(rings=self._told), [*descriptors, self._page])
+            told = Rings(rings=self._told, hep=bool(agents))
+            self._decoder.send_descriptors(told, [*rings, self._page, *agents])
             self._look()
         except (Closed, OSError):
             self._lose()

@@ -84,7 +84,7 @@ def capture_alone(settings: Settings) -> int:
     settle(settings)
     if not write_only_below(()):
         say("capture: this kernel has no Landlock; where it writes is left to its permissions")
-    confine_capture(capture.rings, sending=(2, *notify.descriptors))
+    confine_capture(capture.mute, sending=(2, *notify.descriptors))
     ended = _until_told()
     notify.ready()
     while not ended():
@@ -104,9 +104,11 @@ def _capture_of(settings: Settings, notify: Notify) -> "Capture":
         _sockets_of(settings)[0],
         ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
         promiscuous=settings.capture.promiscuous,
+        hep=address_of(settings.capture.hep.listen or ""),
         notify=notify,
     )
-    say(f"capturing on {', '.join(settings.capture.interfaces)}")
+    agents = [f"what capture agents send to {settings.capture.hep.listen}"] if settings.capture.hep.listen else []
+    say(f"capturing on {', '.join((*settings.capture.interfaces, *agents))}")
     return capture
 
 

@@ -9,7 +9,7 @@ import gc
 import select
 import sqlite3
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -117,6 +117,8 @@ class Serve:
         self._decoders: list[Channel[FromDecode]] = []
         self._waiting: dict[Channel[FromDecode], deque[Said]] = {}
         """Messages that could not be remembered yet."""
+        self._sizes: dict[Channel[FromDecode], dict[str, int]] = {}
+        """How full the tables of each decoder are."""
         self._urgent = False
         self._tidied = 0.0
         self._totals = Totals()
@@ -310,6 +312,7 @@ class Serve:
             decoder.close()
             self._decoders.remove(decoder)
             self._waiting.pop(decoder, None)
+            self._sizes.pop(decoder, None)
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
@@ -328,13 +331,27 @@ class Serve:
             traffic = self.vitals.traffic.values()
             self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
             self.metrics.write(self._summary())
+            self.metrics.take_reports(self.counts)
+        if said.sizes is not None:
+            self._sizes[decoder] = said.sizes
+            self.metrics.take_sizes(self.sizes, self.expected.policy.limits)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, of all decoders together and of this process."""
+        together = Counter[str]()
+        for sizes in self._sizes.values():
+            together.update(sizes)
+        return {**together, **self.correlator.sizes}
 
     def _summary(self) -> Summary:
         """What the decoders counted, and where the packets went that they took."""
         fates = [fates_of(one) for one in self.vitals.traffic.values()]
         wanted = sum(taken for taken, _, _ in fates)
-        live = CaptureReport(capture="", frames=wanted + sum(filtered for _, filtered, _ in fates), wanted=wanted)
+        filtered = sum(filtered for _, filtered, _ in fates)
         counts = self.counts
+        wanted += counts.get("hep_received", 0)
+        live = CaptureReport(capture="", frames=wanted + filtered, wanted=wanted)
         # A decoder tells its counts a little after it took its first packets.
         accounts = accounts_of((live,), counts) if "datagrams" in counts else Accounts()
         return Summary(at=self.correlator.now, captures=(), counts=counts, accounts=accounts)

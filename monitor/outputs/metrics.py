@@ -66,7 +66,9 @@ PROTOCOLS = (
     "dns",
     "conference",
 )
-SOURCES = ("capture", "interface")
+SOURCES = ("capture", "interface", "hep")
+SPOILT = ("hep_dropped_not_hep3", "hep_dropped_too_long", "hep_dropped_too_slow", "hep_dropped_incomplete")
+"""Of what capture agents send, what was no whole message."""
 LOSSES = ("kernel", "interface", "filter", "snaplen", "damage")
 KINDS: dict[type[object], str] = {
     CallOffered: "call_offered",
@@ -204,6 +206,19 @@ class Metrics:
         with self._lock:
             self._packets["interface",] = received
             self._lost["interface", "kernel"] = dropped
+
+    def take_reports(self, counts: Mapping[str, int]) -> None:
+        """The same of what capture agents send here: whoever may, and what of it was none of theirs."""
+        spoilt = sum(count for name, count in counts.items() if name in SPOILT)
+        with self._lock:
+            self._packets["hep",] = counts.get("hep_received", 0) + spoilt + counts.get("hep_refused_sender", 0)
+            self._lost["hep", "kernel"] = counts.get("hep_dropped_kernel", 0)
+            self._lost["hep", "damage"] = spoilt
+
+    def take_sizes(self, sizes: Mapping[str, int], limits: Limits) -> None:
+        """How full each table is at this moment, and how full it may become."""
+        with self._lock:
+            self._sizes, self._limits = lambda: sizes, limits
 
     def close(self) -> None:
         """Nothing is open."""
