@@ -316,7 +316,8 @@ class Serve:
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
-        self.vitals.hear(said.decoder, len(self._decoders), said.traffic)
+        reports = (said.counts or {}).get("hep_received", 0)
+        self.vitals.hear(said.decoder, len(self._decoders), said.traffic, reports)
         self.correlator.lossy = said.lossy
         if said.number:
             self._waiting.setdefault(decoder, deque()).append(said)

@@ -13,13 +13,14 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from monitor.daemon.lists import Lists
+from monitor.model.limits import Limits
 from monitor.model.problems import ConfigError
 from monitor.sources.hep import HepListener, Listening
 from monitor.sources.settings import load_settings
 from pcaps.generator.hep import message
 from pcaps.generator.wire import Host
 from tests.daemon.poisoned import DEADLY
-from tests.daemon.stage import Daemon, free_port, intruder_by_sip, lists_of_now, mirror
+from tests.daemon.stage import PATIENCE, Daemon, free_port, intruder_by_sip, lists_of_now, mirror
 
 ONE, TWO = Host("203.0.113.1"), Host("203.0.113.2")
 KINDS = {"UDP": socket.SOCK_DGRAM, "TCP": socket.SOCK_STREAM}
@@ -73,6 +74,27 @@ def alerts_of(running: Daemon) -> set[tuple[str, str, str]]:
     return {(said["id"], said["rule"], said["subject"]) for said in running.journal() if said["type"] == "alert"}
 
 
+def test_metrics_tell_how_full_each_table_of_either_process_is(tmp_path: Path) -> None:
+    with started(hearing(tmp_path, "127.0.0.1")) as running:
+        policy = tmp_path / "lists" / "policy.toml"
+        assert running.metric('joinwatch_table_entries{table="calls"}') == 0
+        send(running, reports_of(intruder_by_sip("in tables", "mallory")))
+        running.wait(lambda: running.metric('joinwatch_table_entries{table="calls"}') == 1, "a call in decode's table")
+        running.wait(lambda: running.metric('joinwatch_table_entries{table="legs"}') == 1, "a leg in serve's")
+        running.wait(
+            lambda: running.metric('joinwatch_table_entries{table="known_alerts"}') == 1, "one in metrics' own"
+        )
+        assert running.metric('joinwatch_table_limit{table="calls"}') == Limits().calls
+
+        before = running.pid_of("decode")
+        policy.write_text(policy.read_text(encoding="utf-8") + "[limits]\ncalls = 777\n", encoding="utf-8")
+        running.wait(lambda: running.metric('joinwatch_table_limit{table="calls"}') == 777, "another limit")
+        running.wait(lambda: running.pid_of("decode") not in (0, before), "a decoder that has it")
+        # The fresh one goes on with the calls of the one before, and what is gone with that is not counted twice.
+        running.wait(lambda: running.metric("joinwatch_decoder_restarts_total") == 1, "a restart counted")
+        running.wait(lambda: running.metric('joinwatch_table_entries{table="calls"}') == 1, "the same call")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_listed_agent_raises_an_alert_that_names_it(tmp_path: Path, kind: str) -> None:
     with started(hearing(tmp_path, "127.0.0.1")) as running:
@@ -87,6 +109,7 @@ def test_a_listed_agent_raises_an_alert_that_names_it(tmp_path: Path, kind: str)
         received = running.wait(lambda: running.metric('joinwatch_packets_total{source="hep"}'), "counts")
         assert received == running.metric('joinwatch_work_total{what="hep_messages"}') == len(reports)
         assert running.metric('joinwatch_packets_dropped_total{source="hep",where="kernel"}') == 0
+        assert (running.metric("joinwatch_last_packet_timestamp_seconds") or 0) >= time.time() - PATIENCE
         # Each counts twice: the frame that brought it, and what it reports.
         assert running.metric('joinwatch_frames_total{class="decoded"}') == 2 * len(reports)
 
