@@ -152,9 +152,9 @@ def _criterion(run: Run) -> list[str]:
     return [
         f"*Level* means: over the second half, in which nobody is killed, the median of all slopes between two samples "
         f"(Theil–Sen) of a process's anonymous memory is below {LEVEL_KIBIBYTES} KiB an hour, no open file is added, "
-        f"and memory.db grows by less than {FILE_KIBIBYTES} KiB. Tables are full when the run begins (an hour of events "
-        "and 256 alerts, made beforehand by the same load), so none of it is a table that fills. One is not: for 27 to "
-        f"54 hours serve knows of each line of its journal that it was said, so it may keep {LINE_KIBIBYTES} KiB of "
+        f"and memory.db grows by less than {FILE_KIBIBYTES} KiB. Tables are full when the run begins (an hour of events"
+        " and 256 alerts, made beforehand by the same load), so none of it is a table that fills. One is not: for 27 "
+        f"to 54 hours serve knows of each line of its journal that it was said, so it may keep {LINE_KIBIBYTES} KiB of "
         f"each; {half[-1]['lines'] - half[0]['lines']:,} lines came in the second half.",
         "RSS of capture and decode has the ring of 64 MiB in it, which both see; ring and program are shared, and PSS "
         "counts them once.",
