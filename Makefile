@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts linters e2e deb outage clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Replay the bundled incident: who was in the meeting and should not have been
 	@$(BIN)/joinwatch demo
@@ -86,6 +86,16 @@ system: ## tshark, against which the tests hold the decoders
 
 outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
 	$(BIN)/python -m bench.outage
+
+e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux
+	$(BIN)/python -m bench.e2e
+
+deb: $(READY) ## A Debian package for the machine's own release: build/joinwatch_VERSION_ARCHITECTURE.deb
+	$(BIN)/python -m deploy.debian
+
+linters: ## Second opinions on deploy/, for its tests, in build/linters
+	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
+	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
 
 counterparts: ## Alertmanager, rsyslog, radicale and slapd from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
