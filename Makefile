@@ -97,7 +97,7 @@ linters: ## Second opinions on deploy/, for its tests, in build/linters
 	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
 	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
 
-counterparts: ## Alertmanager, rsyslog, radicale and slapd from Debian, for the tests that speak to real ones (root)
+counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
 
 clean: ## Forget the virtual environment and every cache
