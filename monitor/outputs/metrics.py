@@ -65,6 +65,7 @@ PROTOCOLS = (
     "tls",
     "dns",
     "conference",
+    "decoder",
 )
 SOURCES = ("capture", "interface", "hep")
 SPOILT = ("hep_dropped_not_hep3", "hep_dropped_too_long", "hep_dropped_too_slow", "hep_dropped_incomplete")
@@ -175,6 +176,18 @@ class Metrics:
                     self._present.pop(record.participant.id, None)
                 case _:
                     pass
+            self._joins, self._alerts = joins, alerts
+
+    def stand(self, records: Iterable[Record]) -> None:
+        """Knows that this is how things are, and nobody else is in a meeting: everything was judged anew."""
+        with self._lock:
+            joins, alerts = Counter(self._joins), Counter(self._alerts)
+            self._present.clear()
+            for record in records:
+                if isinstance(record, Alert):
+                    self._count_alert(record)
+                elif isinstance(record, Joined):
+                    self._count_join(record)
             self._joins, self._alerts = joins, alerts
 
     def suppress(self, alert: Alert) -> None:
