@@ -1,0 +1,202 @@
+"""Days in seconds: what the daemon holds after a week is what it held after half of it, and nothing is said twice.
+
+Packets say what time it is, so a week of calls is a loop. Every table is made so small that the first days fill it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.traffic import Call
+from monitor.daemon.channel import Channel, connected
+from monitor.daemon.correlate import Sayings
+from monitor.daemon.ledger import Place, lines_since
+from monitor.daemon.messages import Said, ToDecode
+from monitor.daemon.serve import Serve
+from monitor.daemon.standing import Standing
+from monitor.daemon.totals import Totals
+from monitor.daemon.vitals import MAX_LIVES
+from monitor.detections import rule_infos
+from monitor.model.calls import SignallingEvent
+from monitor.model.evidence import DAY, HOUR, MINUTE, SECOND, Nanoseconds
+from monitor.model.limits import Limits
+from monitor.model.oddities import Oddity
+from monitor.model.packets import Frame
+from monitor.outputs.metrics import Metrics
+from monitor.pipeline import Expected, Signals, load_expected
+from pcaps.stories.town import BRIDGE, SITE
+from tests.daemon.stage import NUMBER, lists_of_now
+from tests.daemon.test_daemon_clock import Silent
+from tests.daemon.weight import weight_of
+
+NOW = 1_750_000_000 * SECOND
+FEW = 100
+"""Entries of a table: the least that a policy may ask for."""
+CALLERS = 200
+"""More than tables hold, and fewer than spellings of numbers are remembered of, which is 65,536."""
+LEVEL = 1.03
+"""Dictionaries grow in steps."""
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> Expected:
+    """The lists of now, and small tables."""
+    lists = tmp_path / "lists"
+    lists_of_now(lists)
+    with (lists / "policy.toml").open("a", encoding="utf-8") as policy:
+        policy.write(f"[limits]\nalerts = {FEW}\ncampaigns = {FEW}\n")
+    return load_expected([lists / "now.ics"], [lists / "people.csv"], lists / "policy.toml")
+
+
+class Line:
+    """Calls on a trunk, by one after the other, decoded as they come."""
+
+    def __init__(self, expected: Expected, target: str = f"sip:{NUMBER}@{SITE}") -> None:
+        self.signals = Signals(Silent(), expected)
+        self._target = target
+        self._count = 0
+
+    def call(self, at: Nanoseconds) -> Iterator[SignallingEvent]:
+        """One of half a minute, from its beginning to its end."""
+        self._count += 1
+        caller = f"sip:visitor{self._count % CALLERS}@elsewhere.example"
+        lasts = 30 * SECOND
+        call = Call(n=self._count, at=at, caller=caller, target=self._target, callee=BRIDGE.ip, lasts=lasts)
+        for place, (when, raw) in enumerate(call.datagrams()):
+            for event in self.signals.events_of(Frame(when, "if", self._count * 8 + place, 1, raw, len(raw))):
+                assert not isinstance(event, Oddity)
+                yield event
+
+
+class Life:
+    """One serve and one decoder."""
+
+    def __init__(self, folder: Path, expected: Expected) -> None:
+        (folder / "state").mkdir(exist_ok=True)
+        place = str(folder / "events.sock")
+        metrics = Metrics(rules=rule_infos(), limits=Limits(known_alerts=FEW))
+        self.serve = Serve(place, folder / "state", lambda: expected, metrics)
+        self._decoder: Channel[ToDecode] = Channel(connected(place), ToDecode)
+        self._number = 0
+
+    def say(self, at: Nanoseconds, *events: SignallingEvent) -> None:
+        """The decoder says so."""
+        self._number += bool(events)
+        self._decoder.send(Said(decoder="one", number=self._number if events else 0, now=at, events=events))
+        self.serve.step(0)
+        self._decoder.receive()
+
+    def close(self) -> None:
+        """Both end."""
+        self._decoder.close()
+        self.serve.close()
+
+
+def test_serve_holds_after_eight_days_what_it_held_after_five(tmp_path: Path, expected: Expected) -> None:
+    life, line = Life(tmp_path, expected), Line(expected)
+    weights: list[tuple[float, int]] = []
+    files: list[int] = []
+    for number in range(8 * 24 * 3):
+        at = NOW + number * 20 * MINUTE
+        for event in line.call(at):
+            life.say(event.at, event)
+        life.say(at + MINUTE)
+        if not number % 9:
+            weights.append((number / 72, weight_of(life.serve)))
+            files.append((tmp_path / "state" / "memory.db").stat().st_size)
+    earlier = [weight for day, weight in weights if 3 <= day < 5.5]
+    later = [weight for day, weight in weights if day >= 5.5]
+    assert max(later) <= max(earlier) * LEVEL
+    assert files[-1] <= max(files[: len(files) // 2])
+    assert life.serve.correlator.sizes["alerts"] == FEW  # the table was full
+    assert life.serve.memory.held < 2 * 26 * 3 * 4
+    life.close()
+
+
+def test_a_leak_would_be_seen(tmp_path: Path, expected: Expected) -> None:
+    life = Life(tmp_path, expected)
+    before = weight_of(life.serve)
+    assert weight_of(life.serve) == before
+    life.serve.sayings.revise({"type": "leave", "id": "a" * before}, NOW)
+    assert weight_of(life.serve) > before * 1.9
+    life.close()
+
+
+@pytest.mark.parametrize("target", [f"sip:{NUMBER}@{SITE}", "sip:+31205550199@192.0.2.40;user=phone"])
+def test_decoders_hold_after_six_hours_what_they_held_after_three(expected: Expected, target: str) -> None:
+    line = Line(expected, target)
+    weights = []
+    for number in range(6 * 120):
+        list(line.call(NOW + number * 30 * SECOND))
+        if not number % 24:
+            weights.append(weight_of(line.signals))
+    assert max(weights[15:]) <= max(weights[:15]) * LEVEL
+
+
+def test_who_stays_for_days_is_told_once_however_often_lists_change(tmp_path: Path, expected: Expected) -> None:
+    """A room that is never hung up: what was said of it must be known for longer than that of others."""
+    life, line = Life(tmp_path, expected), Line(expected)
+    first = [event for event in line.call(NOW) if type(event).__name__ != "CallEnded"]
+    for event in first:
+        life.say(event.at, event)
+    for hour in range(1, 24 * 5):
+        life.say(NOW + hour * HOUR)
+        if not hour % 40:
+            assert life.serve.try_reload() == ()
+    life.close()
+    again = Life(tmp_path, expected)
+    again.say(NOW + 5 * DAY)
+    again.close()
+    lines = [said for _, said in lines_since(tmp_path / "state" / "journal", Place(0, 0))]
+    joins = Counter(said["id"] for said in lines if said["type"] == "join")
+    alerts = Counter((said["id"], said["count"]) for said in lines if said["type"] == "alert")
+    assert list(joins.values()) == [1]
+    assert alerts
+    assert set(alerts.values()) == {1}
+
+
+def test_what_was_said_is_known_for_two_turns_and_not_for_ever() -> None:
+    sayings, standing = Sayings({}), Standing()
+    gone, here = {"type": "leave", "id": "gone"}, {"type": "join", "id": "here", "verdict": "invited", "subject": "x"}
+    assert sayings.is_new(gone, NOW)
+    assert sayings.is_new(here, NOW)
+    standing.take(here, is_new=True)
+    sayings.unwritten()
+    for turn in range(10):
+        sayings.turn(NOW + turn * DAY, DAY, standing.has)
+        assert sayings.is_new(here, NOW) is False
+        if turn < 2:
+            assert len(sayings) == 2
+    assert len(sayings) == 1
+    assert sayings.is_new(gone, NOW)
+
+
+def test_what_still_stands_is_remembered_anew_in_time() -> None:
+    sayings = Sayings({"join here invited x": 0, "join gone invited x": 0})
+    for turn in range(3):
+        assert sayings.unwritten() == []
+        sayings.turn(NOW + turn * DAY, DAY, lambda name: name == "here")
+    assert sayings.unwritten() == [("join here invited x", NOW + 2 * DAY, 0)]
+    assert len(sayings) == 1
+
+
+def test_who_has_left_stands_nowhere() -> None:
+    standing = Standing()
+    empty = weight_of(standing)
+    for number in range(1000):
+        said = {"id": f"p{number}", "verdict": "uninvited", "subject": "x"}
+        standing.take({"type": "join", **said}, is_new=True)
+        standing.take({"type": "leave", **said}, is_new=True)
+        assert not standing.has(f"p{number}")
+    assert weight_of(standing) < empty + 10_000
+
+
+def test_decoders_that_die_every_second_are_added_up() -> None:
+    totals = Totals()
+    for number in range(1000):
+        totals.take(f"decoder {number}", {"frames": 1})
+        totals.take(f"decoder {number}", {"frames": 3, "oddities": 1})
+    assert totals.all == {"frames": 3000, "oddities": 1000}
+    assert weight_of(totals) < MAX_LIVES * 1000
