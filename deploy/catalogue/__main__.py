@@ -1,4 +1,4 @@
-"""`python -m deploy.catalogue [--check] [--output FOLDER] [--runbooks URL] [--job JOB]`: make rules, tests, runbooks."""
+"""`python -m deploy.catalogue [--check]`: make Prometheus' rules, their tests and the runbooks."""
 
 import argparse
 import sys

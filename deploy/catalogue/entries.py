@@ -12,6 +12,7 @@ from monitor.detections import rule_infos
 
 HERE = Path(__file__).parent
 LANGUAGES = ("en", "nl")
+NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +59,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     of: str
     """`fires`, `silent`, `restart` or `missing`."""
     series: dict[str, str]
-    """By what stands in a selector, single quotes for double: see `cases`."""
+    """By what stands in a selector, single quotes for double: see `cases.py`."""
     at: int
     """Minutes from the start."""
     expect: tuple[str, ...] = ()
@@ -117,9 +118,9 @@ def catalogue(folder: Path = HERE, **settings: str | None) -> Catalogue:
     told = tomllib.loads((folder / "settings.toml").read_text(encoding="utf-8"))
     chosen = {**told, **{key: value for key, value in settings.items() if value is not None}}
     rules = {info.name: tuple(severity.value for severity in info.severities) for info in rule_infos()}
-    entries = {path.stem: _entry_in(path, rules) for path in sorted((folder / "entries").glob("*.toml"))}
+    entries = {path.stem: _entry_in(path, rules) for path in sorted((folder / "alerts").glob("*.toml"))}
     if missing := [name for name in rules if name not in entries]:
-        raise Mistake(f"a detection without an entry: {', '.join(missing)}: write deploy/catalogue/entries/NAME.toml")
+        raise Mistake(f"a detection without an entry: {', '.join(missing)}: write deploy/catalogue/alerts/NAME.toml")
     clocks = tomllib.loads((folder / "clocks.toml").read_text(encoding="utf-8"))
     for entry in entries.values():
         for name in (*entry.clocks, *entry.related):
@@ -135,6 +136,8 @@ def catalogue(folder: Path = HERE, **settings: str | None) -> Catalogue:
 
 
 def _entry_in(path: Path, rules: Mapping[str, Any]) -> Entry:
+    if not NAME.fullmatch(path.stem):
+        raise Mistake(f"{path.name}: a name is of small letters and hyphens")
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
         entry = msgspec.convert({**told, "name": path.stem, "is_detection": path.stem in rules}, Entry)
@@ -152,6 +155,3 @@ def _entry_in(path: Path, rules: Mapping[str, Any]) -> Entry:
             if field in ("title", "summary", "description") and "\n" in text.strip():
                 raise Mistake(f"{path.name}: {language}.{field} is one line")
     return entry
-
-
-NAME = re.compile(r"[a-z]+(-[a-z]+)*")

@@ -32,15 +32,22 @@ MACRO = re.compile(r"GREW\((?P<series>[^()]*), (?P<minutes>\d+)m\)")
 """A counter that grew: between two scrapes, or in a new life before its first one."""
 HEADER = "# Made by `python -m deploy.catalogue` from deploy/catalogue: change it there.\n"
 BLIND_QUERY = (
-    '{{- $blind := printf `sort(group by (alertname) (present_over_time(ALERTS{kind="blindness",instance=~"(%s)?"}[1h])))`'
+    '{{- $blind := printf `group by (alertname) (present_over_time(ALERTS{kind="blindness",instance=~"(%s)?"}[1h]))`'
     ' $labels.instance | query | sortByLabel "alertname" -}}'
 )
+"""Ways of being blind within the hour, pending ones too; those without an instance are everybody's."""
 BLIND = {
-    "en": ("In the last hour this sensor saw less than it should: ", ". What it did not see is not in this alert.",
-           "Nothing is known to have been missed in the last hour."),
-    "nl": ("In het afgelopen uur zag deze sensor minder dan hij moet: ", ". Wat hij niet zag, staat niet in deze melding.",
-           "Voor zover bekend is er het afgelopen uur niets gemist."),
-}  # fmt: skip
+    "en": (
+        "In the last hour this sensor saw less than it should: ",
+        ". What it did not see is not in this alert.",
+        "Nothing is known to have been missed in the last hour.",
+    ),
+    "nl": (
+        "In het afgelopen uur zag deze sensor minder dan hij moet: ",
+        ". Wat hij niet zag, staat niet in deze melding.",
+        "Voor zover bekend is er het afgelopen uur niets gemist.",
+    ),
+}
 
 
 def expanded(expr: str, job: str) -> str:
