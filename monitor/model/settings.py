@@ -64,9 +64,9 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     attempts: Annotated[int, AtLeastZero] = 30
     """Who tried, and was not admitted."""
     calls: Annotated[int, AtLeastZero] = 30
-    """Who called what, of the calls that lead to a meeting."""
+    """Who called what. The daemon writes no such lines so far."""
     rosters: Annotated[int, AtLeastZero] = 30
-    """Whom a bridge named as being in a conference."""
+    """Whom a bridge named as being in a conference. The daemon writes no such lines so far."""
     oddities: Annotated[int, AtLeastZero] = 14
     """They name nobody, and a flood of them is large."""
     others: Annotated[int, AtLeastZero] = 90
