@@ -2,13 +2,17 @@
 
 import os
 import platform
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from monitor import __version__
 
 ROLES = ("capture", "decode", "serve")
 LEVEL_KIBIBYTES = 1024
@@ -135,7 +139,7 @@ def _story(run: Run, wrong: list[str]) -> list[str]:
         "# An hour of mixed load" if run.seconds >= 3600 else f"# {run.seconds:.0f} seconds of mixed load",
         "Written by `make soak`; `bench/soak.py` says what the load is and why. The verdict: "
         + ("**level**." if not wrong else "**not level**: " + "; ".join(wrong) + "."),
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}.",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_version()}, {_machine()}.",
         f"{run.packets:,} packets in {run.seconds:.0f} s ({run.packets / run.seconds:.0f}/s), among them "
         f"{run.calls:,} calls; {len(run.intruders)} intruders, each alerted once as uninvited unless said "
         f"otherwise above; all alerts: {', '.join(f'{count} {rule}' for rule, count in sorted(alerts.items()))}. "
@@ -200,6 +204,15 @@ def _drawn(values: Sequence[float]) -> str:
     step = (most - least) / (len(BARS) - 1) or 1
     bars = "".join(BARS[round((value - least) / step)] for value in thin)
     return f"{bars}  {least / 1024:.2f} to {most / 1024:.2f} MiB"
+
+
+def _version() -> str:
+    """Of what this was measured."""
+    words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    with suppress(OSError):
+        commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+        return f"joinwatch {__version__}{f' ({commit})' if commit else ''}"
+    return f"joinwatch {__version__}"
 
 
 def _machine() -> str:
