@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from deploy.grafana.generator import links, panels, queries, shared
 from deploy.grafana.generator.page import Chapter, Shelf, choice_of, mark, page, stretch
 from deploy.grafana.generator.queries import SENSOR, metric
-from deploy.grafana.generator.words import SEVERITIES, VERDICTS
+from deploy.grafana.generator.words import SEVERITIES, VERDICTS, join_colours
 
 CHOSEN = ('rule=~"$rule"', 'severity=~"$severity"')
 ID = "${alert}"
@@ -96,6 +96,7 @@ def _joins() -> model.Panel:
                 "joinwatch_joins_total", 'verdict!="invited"', by="verdict, method"
             )
         },
+        colours=join_colours(),
     )
 
 
@@ -105,7 +106,7 @@ def _tried() -> model.Panel:
         "Attempts in vain",
         "Numbers that are no meeting's (tried) and wrong PINs (pin_refused): what often comes before somebody gets in.",
         {"{{kind}}": queries.counted("joinwatch_events_total", 'kind=~"tried|pin_refused"', by="kind")},
-        colours={"tried": "yellow", "pin_refused": "semi-dark-orange"},
+        colours=shared.VAIN,
     )
 
 

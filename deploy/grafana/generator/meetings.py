@@ -8,6 +8,7 @@ from deploy.grafana.generator.queries import equal, metric
 from deploy.grafana.generator.words import SEVERITIES, VERDICTS, Step, said
 
 SEARCHES = 'rule=~"meeting-enumeration|pin-bruteforce"'
+SEARCH_COLOURS = {"meeting-enumeration": shared.VAIN["tried"], "pin-bruteforce": shared.VAIN["pin_refused"]}
 UNMEASURED = said({"0": ("not measured", "text")})
 
 
@@ -125,7 +126,7 @@ def _campaigns() -> model.Panel:
         "Alerts of meeting-enumeration (somebody looks for meetings by trying their numbers) and pin-bruteforce "
         "(somebody guesses a PIN). One campaign is one alert, however long it lasts.",
         {"{{rule}}": queries.counted("joinwatch_alerts_total", SEARCHES, by="rule")},
-        colours={"meeting-enumeration": "yellow", "pin-bruteforce": "semi-dark-orange"},
+        colours=SEARCH_COLOURS,
         links=shared.ALERT_LINKS,
     )
 
@@ -137,7 +138,7 @@ def _attempts() -> model.Panel:
         "Numbers that are no meeting's (tried) and PINs that were wrong (pin_refused). A few are typing errors; many "
         "are a campaign, also one too slow or too scattered for a rule.",
         {"{{kind}}": queries.counted("joinwatch_events_total", 'kind=~"tried|pin_refused"', by="kind")},
-        colours={"tried": "yellow", "pin_refused": "semi-dark-orange"},
+        colours=shared.VAIN,
     )
 
 

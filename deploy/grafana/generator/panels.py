@@ -10,8 +10,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from deploy.grafana.generator.links import data_links
-from deploy.grafana.generator.queries import BUCKET
-from deploy.grafana.generator.words import NEUTRAL, YES_NO, Step
+from deploy.grafana.generator.queries import BUCKET, NOTHING
+from deploy.grafana.generator.words import GOOD, NEUTRAL, QUIET, YES_NO, Step
 
 DATASOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH = 24
@@ -31,18 +31,14 @@ def series(
     colours: Mapping[str, str] | None = None,
     fill: int = 10,
     stacked: bool = False,
-    links: Links = (),
-    limit: float | None = None,
 ) -> model.Panel:
-    """Lines over time. `limit` is drawn where trouble begins."""
+    """Lines over time; those without a colour of their own are shades of blue."""
     panel = timeseries.Panel().draw_style(shapes.GraphDrawStyle.LINE).fill_opacity(fill).line_width(1.5)
     panel.line_interpolation(shapes.LineInterpolation.LINEAR).show_points(shapes.VisibilityMode.NEVER)
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
-    if limit is not None:
-        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED))
-    steps = NEUTRAL if limit is None else (*NEUTRAL, Step(limit, "semi-dark-orange"))
-    return _graph(panel, number, title, description, queries, unit, colours or {}, links, steps)
+    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(GOOD))
+    return _graph(panel, number, title, description, queries, unit, colours or {})
 
 
 def bars(
@@ -60,7 +56,10 @@ def bars(
     panel.bar_alignment(shapes.BarAlignment.BEFORE).bar_width_factor(0.9).interval(BUCKET)
     panel.show_points(shapes.VisibilityMode.NEVER).axis_soft_max(4)
     panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
-    return _graph(panel, number, title, description, queries, "short", colours or {}, links, NEUTRAL, exemplars)
+    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
+    hidden = {"legend": True, "tooltip": True, "viz": False}
+    panel.override_by_name(NOTHING, [_property("custom.hideFrom", hidden)])
+    return _graph(panel, number, title, description, queries, "short", colours or {}, links, exemplars)
 
 
 def _graph(
@@ -71,8 +70,7 @@ def _graph(
     queries: Queries,
     unit: str,
     colours: Mapping[str, str],
-    links: Links,
-    steps: tuple[Step, ...],
+    links: Links = (),
     exemplars: bool = False,
 ) -> model.Panel:
     panel.legend(
@@ -82,11 +80,11 @@ def _graph(
         .placement(shapes.LegendPlacement.BOTTOM)
     )
     panel.tooltip(common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI).sort(shapes.SortOrder.DESCENDING))
-    panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC)).min(0)
+    panel.min(0)
     _paint(panel, colours)
     if links:
         panel.override_by_regexp("/.*/", [_property("links", data_links(*links))])
-    return _finished(panel, number, title, description, unit, steps, _asked(queries, exemplars=exemplars))
+    return _finished(panel, number, title, description, unit, NEUTRAL, _asked(queries, exemplars=exemplars))
 
 
 def numbers(
@@ -102,22 +100,25 @@ def numbers(
     solid: bool = False,
     spark: bool = False,
     decimals: int | None = 0,
-    links: Links = (),
     named: bool | None = None,
+    value: bool = True,
 ) -> model.Panel:
-    """Large numbers, or words in their place. `solid`: the ground has the colour; `spark`: with the way it took."""
+    """Large numbers, or words in their place. `colours` are those of what is not zero. `solid`: the ground has the
+    colour; `spark`: with the way it took; without `value`: the name alone.
+    """
     panel = stat.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     panel.color_mode(shapes.BigValueColorMode.BACKGROUND_SOLID if solid else shapes.BigValueColorMode.VALUE)
     panel.graph_mode(shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE)
     panel.justify_mode(shapes.BigValueJustifyMode.CENTER).orientation(shapes.VizOrientation.VERTICAL)
     with_names = len(queries) > 1 if named is None else named
-    panel.text_mode(shapes.BigValueTextMode.VALUE_AND_NAME if with_names else shapes.BigValueTextMode.VALUE)
+    shown = shapes.BigValueTextMode.VALUE_AND_NAME if with_names else shapes.BigValueTextMode.VALUE
+    panel.text_mode(shown if value else shapes.BigValueTextMode.NAME)
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)).mappings(mappings or [])
     if decimals is not None:
         panel.decimals(decimals)
-    _paint(panel, colours or {})
-    if links:
-        panel.override_by_regexp("/.*/", [_property("links", data_links(*links))])
+    for name, colour in (colours or {}).items():
+        limits = {"mode": "absolute", "steps": [{"value": None, "color": QUIET}, {"value": 1, "color": colour}]}
+        panel.override_by_name(name, [_property("thresholds", limits)])
     return _finished(panel, number, title, description, unit, steps, _asked(queries, instant=not spark))
 
 

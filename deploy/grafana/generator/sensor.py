@@ -87,7 +87,7 @@ def _answers() -> Shelf:
         "Version",
         "Which versions run, and how many sensors have each.",
         {"{{version}}": f"count by (version) ({metric('joinwatch_build_info')})"},
-        named=True,
+        value=False,
     )
     return Shelf(5, [(5, shared.silence(1)), (4, lost), (4, quiet), (4, running), (4, lists), (3, version)])
 

@@ -7,12 +7,14 @@ from grafana_foundation_sdk.models import dashboard as model
 from deploy.grafana.generator import panels, queries
 from deploy.grafana.generator.links import data_links, to_incident, to_journal, to_runbook
 from deploy.grafana.generator.queries import CHECKS, equal, metric
-from deploy.grafana.generator.words import GOOD, SEVERITIES, SEVERITY_NAMES, TROUBLE, TRUST, YES_NO, Step
+from deploy.grafana.generator.words import GOOD, SEVERITIES, SEVERITY_NAMES, TROUBLE, TRUST, YES_NO, Step, rule_colours
 
 REASONS = "\n\n".join(f"**{check.name}**: {check.means}" for check in CHECKS)
 RULE = "${__field.labels.rule}"
 ALERT_LINKS = (to_incident(RULE), to_runbook(RULE), *to_journal({"type": "alert", "rule": RULE}))
 NOTHING = "No alert in this time: good news only if the silence can be trusted"
+VAIN = {"tried": "yellow", "pin_refused": "semi-dark-orange"}
+"""What is tried before somebody gets in."""
 BINARY = (Step(None, TROUBLE), Step(1, GOOD))
 
 
@@ -95,7 +97,8 @@ def alert_bars(number: int, *labels: str) -> model.Panel:
         "Alerts raised, by rule",
         "How many alerts each rule raised, when. An alert that becomes more severe counts again. The small diamonds "
         "(where Prometheus keeps exemplars) are single alerts: their id leads to the journal.",
-        {"{{rule}}": queries.counted("joinwatch_alerts_total", *labels, by="rule")},
+        {"{{rule}} ({{severity}})": queries.counted("joinwatch_alerts_total", *labels, by="rule, severity")},
+        colours=rule_colours(),
         links=ALERT_LINKS,
         exemplars=True,
     )

@@ -4,9 +4,14 @@ Colours are names of Grafana's palette, which has a shade of each for the dark a
 on red against green, nor on colour alone: whoever sees no colours reads the same (a test looks through their eyes).
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 from grafana_foundation_sdk.models import dashboard as model
+
+from monitor.detections import rule_infos
+from monitor.model.alerts import RuleInfo, Severity
+from monitor.model.meetings import Method
 
 GOOD, TROUBLE, QUIET = "blue", "semi-dark-orange", "text"
 SEVERITIES = {"low": "purple", "medium": "yellow", "high": "semi-dark-orange", "critical": "dark-red"}
@@ -21,6 +26,32 @@ LOSSES = {
 }
 
 
+SHADES = {
+    "low": ("purple", "light-purple", "dark-purple", "super-light-purple"),
+    "medium": ("yellow", "light-yellow", "dark-yellow", "super-light-yellow"),
+    "high": ("semi-dark-orange", "super-light-orange", "dark-orange", "light-orange"),
+    "critical": ("dark-red", "light-red", "red", "super-light-red"),
+}
+"""Rules of one severity have shades of its colour, so that neighbours differ."""
+
+
+def rule_colours() -> dict[str, str]:
+    """Of each rule and severity that the program has, by its legend."""
+    seen: Counter[str] = Counter()
+    colours = {}
+    for info in (*rule_infos(), RuleInfo(name="other", severities=tuple(Severity), attack="", summary="")):
+        for severity in info.severities:
+            shades = SHADES[severity]
+            colours[f"{info.name} ({severity})"] = shades[seen[severity] % len(shades)]
+            seen[severity] += 1
+    return colours
+
+
+def join_colours() -> dict[str, str]:
+    """Of each verdict and method, by its legend."""
+    return {f"{verdict} {method}": colour for verdict, colour in VERDICTS.items() for method in Method}
+
+
 class Step(NamedTuple):
     """From this value on, this colour; the first has none below it."""
 
@@ -31,14 +62,6 @@ class Step(NamedTuple):
 NEUTRAL = (Step(None, QUIET),)
 ANY_IS_TROUBLE = (Step(None, QUIET), Step(1e-9, TROUBLE))
 """Zero is well."""
-
-
-def thresholds(steps: tuple[Step, ...]) -> model.ThresholdsConfig:
-    """As a panel has them."""
-    return model.ThresholdsConfig(
-        mode=model.ThresholdsMode.ABSOLUTE,
-        steps=[model.Threshold(value=step.value, color=step.colour) for step in steps],
-    )
 
 
 def said(words: dict[str, tuple[str, str]]) -> list[model.ValueMapping]:
