@@ -5,22 +5,22 @@ Each act raises AssertionError when something does not come, or comes that shoul
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pcaps.stories.town import NUMBERS
 from tests.daemon.stage import intruder_by_phone
 from tests.deploy.house import House, Watch, join_of_one_second, written
-from tests.deploy.servers import wait
+from tests.deploy.servers import Notice, wait
 
 UNINVITED, BYPASS = "uninvited-participant", "pin-bypass"
 CALLER = NUMBERS["bram"]
 """He is invited: whoever enters `#` in place of the PIN is told of all the same, and nothing else is."""
+STEPS = ("journal", "scraped", "firing", "notified")
 
 
 class Line(NamedTuple):
     """One line of a timeline: an act at one pace, and how many seconds after its beginning each step came."""
-
-    STEPS = ("journal", "scraped", "firing", "notified")
 
     act: str
     pace: str
@@ -40,7 +40,7 @@ class Story:
     def until(self, told: Callable[[Watch], object], what: str, watches: Sequence[Watch] = ()) -> None:
         """Waits until it is so with each of these, or with everybody who watches."""
         for watch in watches or self.house.watches:
-            wait(lambda watch=watch: told(watch), f"{what}, {watch.pace.name}", watch.prometheus.log, self.seconds)
+            wait(partial(told, watch), f"{what}, {watch.pace.name}", watch.prometheus.log, self.seconds)
 
     def add(self, act: str, watch: Watch, seconds: dict[str, float]) -> None:
         """A line more."""
@@ -57,7 +57,7 @@ class Story:
             assert rules, "no rule was loaded"
             assert [rule["lastError"] for rule in rules if rule.get("lastError")] == []
             assert all(rule["health"] == "ok" for rule in rules), [rule["name"] for rule in rules]
-            assert watch.loud() == []
+            assert not (loud := watch.loud()), loud
             assert [notice for notice in watch.hook.notices if notice.name not in watch.constant()] == []
 
     def one_second(self) -> None:
@@ -102,12 +102,15 @@ class Story:
         """The sensor is gone: that is told, and so is its return."""
         since = time.time()
         self.house.daemon.stop()
-        self.until(lambda watch: watch.told_gone("firing"), "a call that the target is missing")
-        for watch in self.house.watches:
-            self.add("a sensor that is gone", watch, {"notified": watch.told_gone("firing")[0].at - since})
+        self._gone("a sensor that is gone", "firing", since)
         since = time.time()
         self.house.daemon.start()
-        self.until(lambda watch: watch.told_gone("resolved"), "a call that the target is back")
+        self._gone("its return", "resolved", since)
+
+    def _gone(self, act: str, status: str, since: float) -> None:
+        def told(watch: Watch) -> list[Notice]:
+            return [notice for notice in watch.told_gone(status) if notice.at >= since]
+
+        self.until(told, f"a call about a target, {status}")
         for watch in self.house.watches:
-            back = watch.told_gone("resolved")[0].at - since
-            self.add("its return", watch, {"notified": back})
+            self.add(act, watch, {"notified": told(watch)[0].at - since})
