@@ -24,6 +24,8 @@ KEPT: Nanoseconds = 26 * HOUR
 """Events are kept so long: the longest window of a rule, and more. Those of calls that go on are kept longer."""
 MAX_EVENTS = 2_000_000
 """Then the oldest go, whatever they are."""
+MAX_SAYINGS = 1_000_000
+"""Lines of the journal that are known to have been said; then the oldest are forgotten. 4 a second for two days."""
 PRUNED: Nanoseconds = 10 * MINUTE
 
 _SCHEMA = """
@@ -68,7 +70,7 @@ class Memory:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
         self._pruned: Nanoseconds = 0
-        self.counts = {"memory_evicted": 0, "memory_unreadable": 0}
+        self.counts = {"memory_evicted": 0, "memory_unreadable": 0, "sayings_evicted": 0}
         (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
         """Events in it."""
 
@@ -175,6 +177,18 @@ class Memory:
         for _, event in self._numbered():
             yield event
 
+    def events_behind(self, number: int, most: int) -> list[tuple[int, SignallingEvent | None]]:
+        """So many of those that came behind the one of this number, each with its own; none for one that is damaged."""
+        query = "SELECT number, body FROM event WHERE number > ? ORDER BY number LIMIT ?"
+        rows = self._base.execute(query, (number, most)).fetchall()
+        return [(found, self._decoded(body)) for found, body in rows]
+
+    def _decoded(self, body: bytes) -> SignallingEvent | None:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.MsgspecError:
+            return None
+
     def _numbered(self) -> Iterator[tuple[int, SignallingEvent]]:
         for number, body in self._base.execute("SELECT number, body FROM event ORDER BY number"):
             try:
@@ -227,6 +241,11 @@ class Memory:
                 "DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - self._kept,)
             )
             base.execute("DELETE FROM said WHERE at < ?", (now - 2 * self.sayings_kept - HOUR,))
+            (last,) = base.execute(
+                "SELECT coalesce(max(rowid), 0) FROM said"
+            ).fetchone()  # what is said again comes last
+            gone = base.execute("DELETE FROM said WHERE rowid <= ?", (last - MAX_SAYINGS,)).rowcount
+            self.counts["sayings_evicted"] += gone
             for table in ("call", "keypad"):
                 base.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._kept,))  # noqa: S608 - our own two names
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()

@@ -18,6 +18,7 @@ from secrets import token_bytes
 from threading import Thread
 from typing import Any, NamedTuple, cast
 
+from monitor.daemon.anew import Anew
 from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
@@ -56,8 +57,7 @@ MAX_SAID = 20
 class Read(NamedTuple):
     """The lists as they are on disk, or what is wrong with them."""
 
-    expected: Expected | None
-    suppressions: Suppressions
+    anew: Anew | None
     digest: str
     problems: Sequence[Problem] = ()
 
@@ -103,6 +103,8 @@ class Serve:
         self._wishes: deque[Future[Sequence[Problem]]] = deque()
         self._granted: list[Future[Sequence[Problem]]] = []
         self._reading: Future[Read] | None = None
+        self._anew: Anew | None = None
+        """Lists that were read and are not in force yet."""
         self.memory = Memory(state / "memory.db", settings.memory_hours * HOUR)
         self.ledger = Ledger(state / "journal")
         self.retention = Retention(state, self.ledger, self.memory, settings, audit)
@@ -136,6 +138,7 @@ class Serve:
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
         by_descriptor = {decoder.fileno(): decoder for decoder in self._decoders}
+        seconds = 0 if self._anew else seconds
         for ready in select.select([self._listener.fileno(), *by_descriptor], [], [], seconds)[0]:
             if ready in by_descriptor:
                 self._hear(by_descriptor[ready])
@@ -156,7 +159,11 @@ class Serve:
     def try_reload(self) -> Sequence[Problem]:
         """Reload now if the lists are good; what is wrong with them if they are not."""
         self.vitals.beat(START_SECONDS)
-        return self._take_lists(self._read())
+        if problems := self._take_lists(self._read()):
+            return problems
+        while self._anew is not None:
+            self._judge_anew(self._anew)
+        return ()
 
     def _read(self) -> Read:
         """For any thread: it changes nothing here."""
@@ -166,29 +173,27 @@ class Serve:
         try:
             expected, suppressions = read_by(self._load, self._load_suppressions)
         except ConfigError as error:
-            return Read(None, Suppressions(), digest, error.problems)
-        return Read(cast(Expected, expected), cast(Suppressions, suppressions), digest)
+            return Read(None, digest, error.problems)
+        expected = cast(Expected, expected)
+        return Read(Anew(expected, cast(Suppressions, suppressions), self._lists_of(expected), digest), digest)
 
     def _take_lists(self, read: Read) -> Sequence[Problem]:
-        """Take what was read, and say what it changes; or say what is wrong with it, and nothing has changed."""
+        """Begin to judge by what was read; or say what is wrong with it, and nothing has changed."""
         self.vitals.beat(START_SECONDS)
         problems, needs = read.problems, () if read.problems else tuple(self._needs_restart())
         self.ledger.write(reload_line(time.time_ns(), mistakes_of(problems, hidden=self._hide is not None), needs))
-        if read.expected is None:
+        before = self._anew
+        if read.anew is None:
             self.metrics.reload_succeeded = False
+            if before is not None:
+                before.is_newest = False
             self._say_mistakes(problems)
             self._note_down("reload", f"refused: {len(problems)} mistakes", read.digest)
             return problems
-        self.expected, self.suppressions = read.expected, read.suppressions
-        self._lists = self._lists_of(self.expected)
-        self._judge_anew()
-        for decoder in self._decoders:
-            with suppress(Closed):  # it will be heard of soon
-                decoder.send(self._lists)
-        self._note_down("reload", "taken", read.digest)
-        self.metrics.reload_succeeded = True
-        self.vitals.reloaded = time.time()
-        self._say("the lists were read anew")
+        self._anew = read.anew
+        if before is not None:  # its lists were never in force, and who waited for them gets these
+            self._anew.wishes += before.wishes
+            self.standing.take_over(before.standing)
         for name in needs:
             self._say(f"{name} has changed in the configuration: restart joinwatch to take that")
         return ()
@@ -200,13 +205,17 @@ class Serve:
         more = len(problems) - MAX_SAID
         self._say((f"{more} more mistakes; " if more > 0 else "") + "the lists of before stay in use")
 
-    def _judge_anew(self) -> None:
-        """Everything that is remembered, under the lists of now; what they take back is said as well."""
-        before, now, lossy = self.standing, self.correlator.now, self.correlator.lossy
-        self._rebuild()
-        self.correlator.lossy = lossy
-        for record in self.correlator.advance(now):
-            self._tell(record)
+    def _judge_anew(self, anew: Anew) -> None:
+        """A slice of what is remembered, under the lists to come; when that was all, they take over."""
+        if self.ledger.is_full or not anew.go_on(self.memory, self._tell):
+            return
+        self._anew = None
+        before, now = self.standing, self.correlator.now
+        anew.correlator.lossy = self.correlator.lossy
+        for record in anew.correlator.advance(now):
+            self._tell(record, anew)
+        self.expected, self.suppressions, self._lists = anew.expected, anew.suppressions, anew.lists
+        self.correlator, self.standing = anew.correlator, anew.standing
         for said in self.standing.lines_after(before, now):
             if said.get("withdrawn") and self.memory.counts["memory_evicted"]:
                 continue  # Perhaps it is only not remembered why it was one.
@@ -214,8 +223,22 @@ class Serve:
             self.ledger.write(said)
             if said.get("withdrawn"):
                 self.metrics.withdraw(said["id"])
+        self.metrics.stand(anew.stands.values())
         self._urgent = True
         self._write_down()
+        for decoder in self._decoders:
+            with suppress(Closed):  # it will be heard of soon
+                decoder.send(self._lists)
+        self._note_down("reload", "taken", anew.digest)
+        self.metrics.reload_succeeded = anew.is_newest
+        self.vitals.reloaded = time.time()
+        self._say("the lists were read anew")
+        for wish in anew.wishes:
+            wish.set_result(())
+        # The lists and stages of before are full of circles. Those of now are not set aside as at the start: legs that
+        # hold themselves are among them.
+        gc.unfreeze()
+        gc.collect()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -238,13 +261,18 @@ class Serve:
         if self._reading is not None and self._reading.done():
             problems = self._take_lists(self._reading.result())
             granted, self._granted, self._reading = self._granted, [], None
-            for wish in granted:
-                wish.set_result(problems)
+            if not problems and self._anew is not None:
+                self._anew.wishes += granted
+            else:
+                for wish in granted:
+                    wish.set_result(problems)
         if self._wishes and self._reading is None:
             self._granted = [self._wishes.popleft() for _ in range(len(self._wishes))]
             reading: Future[Read] = Future()
             self._reading = reading
             Thread(target=lambda: reading.set_result(self._read()), name="lists", daemon=True).start()
+        if self._anew is not None:
+            self._judge_anew(self._anew)
 
     def _note_down(self, action: str, result: str = "done", digest: str | None = None) -> None:
         """What this daemon did, under which lists, into the audit log; on a full disk it goes on without."""
@@ -286,6 +314,8 @@ class Serve:
         gc.collect()
         gc.freeze()
         self._judge(self.memory.events())
+        if self._anew is not None:
+            self._anew.begin()
         self._write_down()
 
     def _welcome(self) -> None:
@@ -385,16 +415,20 @@ class Serve:
             for record in self.correlator.feed(event):
                 self._tell(record)
 
-    def _tell(self, record: Record) -> None:
-        """The record to everybody, unless it was said before: then only to who must know how things are."""
-        quiet = self._suppressed(record) if isinstance(record, Alert) else None
+    def _tell(self, record: Record, anew: Anew | None = None) -> None:
+        """The record to everybody, unless it was said before: then only to who must know how things are.
+
+        What is judged `anew` is how things are once that takes over.
+        """
+        by = anew or self
+        quiet = self._suppressed(record, by) if isinstance(record, Alert) else None
         if self._hide is not None:
             record = self._hide(record)
-        said = object_of(record, self.correlator.now) if isinstance(record, KINDS["replay"]) else None
+        said = object_of(record, by.correlator.now) if isinstance(record, KINDS["replay"]) else None
         is_new = said is None or self.sayings.is_new(said, moment_of(record))
         if said is not None:
             said = said if quiet is None else said | {"suppressed": quiet}
-            self.standing.take(said, is_new=is_new)
+            by.standing.take(said, is_new=is_new)
         if is_new:
             if said is not None:
                 self.ledger.write(said)
@@ -403,14 +437,16 @@ class Serve:
                 self.metrics.write(record)
             else:
                 self.metrics.suppress(record)
-        elif quiet is None:
+        elif quiet is None and anew is None:
             self.metrics.restore(record)
+        if anew is not None and quiet is None:
+            anew.note(record)
 
-    def _suppressed(self, alert: Alert) -> dict[str, Any] | None:
+    def _suppressed(self, alert: Alert, by: "Serve | Anew") -> dict[str, Any] | None:
         """What the journal says of who keeps this alert quiet, and why; none when it is told."""
-        said = object_of(alert, self.correlator.now) if self.suppressions.entries else None
-        by = self.suppressions.of(said) if said is not None else None
-        return None if by is None else mark_of(by)
+        said = object_of(alert, by.correlator.now) if by.suppressions.entries else None
+        found = by.suppressions.of(said) if said is not None else None
+        return None if found is None else mark_of(found)
 
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
@@ -422,7 +458,7 @@ class Serve:
             return
         self.trouble = self.retention.trouble
         self._urgent = False
-        self.sayings.turn(self.correlator.now, self.memory.sayings_kept, self.standing.has)
+        self.sayings.turn(self.correlator.now, self.memory.sayings_kept, self._stands)
         rows = self.sayings.unwritten()
         try:
             if rows:
@@ -433,6 +469,10 @@ class Serve:
                 raise
             self.sayings.unwritten_again(rows)
             self.trouble = f"memory: {error}"
+
+    def _stands(self, name: str) -> bool:
+        """Whether a participant or an alert of that id stands, under the lists of now or those to come."""
+        return self.standing.has(name) or (self._anew is not None and self._anew.standing.has(name))
 
     def _lists_of(self, expected: Expected) -> Lists:
         named: dict[MeetingRef, set[bytes] | None] = {}

@@ -68,9 +68,18 @@ class Standing:
             gone, _ = table.popitem(last=False)
             self._written.discard(gone)
 
+    def take_over(self, other: "Standing") -> None:
+        """What was written because of another, which never came to be, stands in the journal: it must be compared."""
+        for name in other._written:  # noqa: SLF001 - another of our kind
+            for mine, theirs in ((self._alerts, other._alerts), (self._joins, other._joins)):  # noqa: SLF001
+                if name in theirs:
+                    self._keep(mine, name, _read(theirs[name]))
+
     def lines_after(self, before: "Standing", now: Nanoseconds) -> Iterator[dict[str, Any]]:
         """What must be said beside what was: alerts that are none any more or less severe, and verdicts of before."""
         for name, line in before._alerts.items():  # noqa: SLF001 - another of our kind
+            if line == self._alerts.get(name):
+                continue
             said, here = _read(line), _read(self._alerts[name]) if name in self._alerts else None
             if here is None and _nanoseconds(said["last_seen"]) > now - ACTIVE:
                 yield {**said, "time": time_of(now), "withdrawn": WITHDRAWN}
@@ -78,7 +87,9 @@ class Standing:
                 yield {**here, "time": time_of(now)}
         for name, line in self._joins.items():
             was = before._joins.get(name)  # noqa: SLF001
-            if was is not None and name not in self._written and _verdict(_read(was)) != _verdict(_read(line)):
+            if was is None or was == line or name in self._written:
+                continue
+            if _verdict(_read(was)) != _verdict(_read(line)):
                 yield _read(line)
 
 
