@@ -97,6 +97,8 @@ def problems_of(file: Path, policy: Path | None) -> Sequence[Problem]:
         ending = f"a file that ends in {file.suffix}" if file.suffix else "a file without an ending"
         found = ending if file.exists() else "no such file"
         return (Problem(file=str(file), line=0, found=found, expected=EXPECTED),)
+    if not file.exists():
+        return (Problem(file=str(file), line=0, found="no such file", expected=EXPECTED),)
     try:
         match kind_of(file):
             case "policy":
