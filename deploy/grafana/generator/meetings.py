@@ -48,7 +48,7 @@ def _now() -> Shelf:
         {"meetings": f"sum({metric('joinwatch_meetings_active')})"},
         spark=True,
         named=False,
-        colours={"meetings": "blue"},
+        steps=(Step(None, "blue"),),
     )
     present = panels.numbers(
         4,
@@ -110,7 +110,8 @@ def _by_platform() -> model.Panel:
         properties={
             "verdict": {
                 "mappings": [one.to_json() for one in said({name: (name, hue) for name, hue in VERDICTS.items()})],
-                "custom.cellOptions": {"type": "color-text"},
+                "custom.cellOptions": {"type": "color-background"},
+                "custom.width": 120,
             },
             "Joins": {"custom.align": "center", "decimals": 0, "custom.width": 90},
         },

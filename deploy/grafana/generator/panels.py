@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from deploy.grafana.generator.links import data_links
 from deploy.grafana.generator.queries import BUCKET, NOTHING
-from deploy.grafana.generator.words import GOOD, NEUTRAL, QUIET, YES_NO, Step
+from deploy.grafana.generator.words import GOOD, NEUTRAL, YES_NO, Step
 
 DATASOURCE = shapes.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WIDTH = 24
@@ -58,7 +58,7 @@ def bars(
     panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC))
     hidden = {"legend": True, "tooltip": True, "viz": False}
-    panel.override_by_name(NOTHING, [_property("custom.hideFrom", hidden)])
+    panel.override_by_regexp(f"/^{NOTHING}/", [_property("custom.hideFrom", hidden)])
     return _graph(panel, number, title, description, queries, "short", colours or {}, links, exemplars)
 
 
@@ -103,11 +103,11 @@ def numbers(
     named: bool | None = None,
     value: bool = True,
 ) -> model.Panel:
-    """Large numbers, or words in their place. `colours` are those of what is not zero. `solid`: the ground has the
-    colour; `spark`: with the way it took; without `value`: the name alone.
+    """Large numbers, or words in their place. `colours`: the grounds of those that are not zero. `solid`: the ground
+    has the colour; `spark`: with the way it took; without `value`: the name alone.
     """
     panel = stat.Panel().reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-    panel.color_mode(shapes.BigValueColorMode.BACKGROUND_SOLID if solid else shapes.BigValueColorMode.VALUE)
+    panel.color_mode(shapes.BigValueColorMode.BACKGROUND_SOLID if solid or colours else shapes.BigValueColorMode.VALUE)
     panel.graph_mode(shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE)
     panel.justify_mode(shapes.BigValueJustifyMode.CENTER).orientation(shapes.VizOrientation.VERTICAL)
     with_names = len(queries) > 1 if named is None else named
@@ -117,7 +117,7 @@ def numbers(
     if decimals is not None:
         panel.decimals(decimals)
     for name, colour in (colours or {}).items():
-        limits = {"mode": "absolute", "steps": [{"value": None, "color": QUIET}, {"value": 1, "color": colour}]}
+        limits = {"mode": "absolute", "steps": [{"value": None, "color": "transparent"}, {"value": 1, "color": colour}]}
         panel.override_by_name(name, [_property("thresholds", limits)])
     return _finished(panel, number, title, description, unit, steps, _asked(queries, instant=not spark))
 

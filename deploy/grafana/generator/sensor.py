@@ -273,7 +273,7 @@ def _sinks() -> Shelf:
         properties={
             "State": {
                 "mappings": [one.to_json() for one in UP_DOWN],
-                "custom.cellOptions": {"type": "color-text"},
+                "custom.cellOptions": {"type": "color-background"},
                 "custom.width": 70,
             },
             "Told": {**centred, "custom.width": 70},

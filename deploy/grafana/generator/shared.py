@@ -78,7 +78,7 @@ def alert_rows(number: int, *labels: str) -> model.Panel:
             "rule": {"links": ways, "custom.minWidth": 210},
             "severity": {
                 "mappings": [mapping.to_json() for mapping in SEVERITY_NAMES],
-                "custom.cellOptions": {"type": "color-text"},
+                "custom.cellOptions": {"type": "color-background"},
                 "custom.width": 90,
             },
             "Raised": {**centred, "decimals": 0, "custom.width": 80},

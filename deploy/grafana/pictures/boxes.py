@@ -58,16 +58,16 @@ def numbers(panel: Mapping[str, Any], fields: Sequence[Field], theme: Theme, siz
     for place, (field, words) in enumerate(zip(fields, letters, strict=True)):
         _, name = mapped(field.last, config_of(panel, field.name)) or _plain(panel, field)
         colour, x = theme.colour(name), width * place
-        if solid:
-            pieces.append(box(x, 0, width, size[1], colour, round_=3))
+        if solid and name != "transparent":
+            pieces.append(box(x + 2, 0, width - 4, size[1], colour, round_=3))
             colour = theme.on(colour)
-            pieces.append(text(x + 10, 21, panel["title"], 13, colour, weight=600))
+        title_colour = colour if solid else theme.text
         if options.get("graphMode") == "area" and len(field.points) > 1:
             pieces.append(_spark(field, theme.colour(name), x, width, size[1]))
         middle = size[1] / 2 + high * 0.36 + (8 if named else 0)
         if named:
             title = cut(field.name, width - 6, 12.5)
-            pieces.append(text(x + width / 2, middle - high - 2, title, 12.5, theme.text, anchor="middle"))
+            pieces.append(text(x + width / 2, middle - high - 2, title, 12.5, title_colour, anchor="middle"))
         pieces.append(text(x + width / 2, middle, words, high, colour, anchor="middle", weight=500))
     return "".join(pieces)
 
@@ -134,7 +134,10 @@ def table(panel: Mapping[str, Any], answers: Sequence[Answer], theme: Theme, siz
             y = LINE * (place + 1)
             if y + LINE > size[1]:
                 break
-            words, colour = _cell(line.get(column), config, theme, now)
+            words, ground = _cell(line.get(column), config, now)
+            if ground:
+                pieces.append(box(x + 2, y + 1, width - 4, LINE - 3, theme.colour(ground)))
+            colour = theme.on(theme.colour(ground)) if ground else theme.text
             link = ' text-decoration="underline"' if config.get("links") else ""
             piece = text(at, y + 16, cut(words, width - 10, 12.5), 12.5, colour, anchor=anchor)
             pieces.append(piece.replace("<text ", f"<text{link} ", 1))
@@ -162,15 +165,15 @@ def _widths(panel: Mapping[str, Any], columns: Sequence[str], whole: float) -> l
     return [float(fixed[column] or rest * least[column] / share) for column in columns]
 
 
-def _cell(value: Any, config: Mapping[str, Any], theme: Theme, now: float) -> tuple[str, str]:
+def _cell(value: Any, config: Mapping[str, Any], now: float) -> tuple[str, str]:
     if value is None:
-        return "", theme.text
-    coloured = (config.get("custom.cellOptions") or {}).get("type") == "color-text"
+        return "", ""
+    coloured = (config.get("custom.cellOptions") or {}).get("type") == "color-background"
     if (found := mapped(value, config)) is not None:
-        return found[0], theme.colour(found[1]) if coloured else theme.text
+        return found[0], found[1] if coloured else ""
     if isinstance(value, str):
-        return value, theme.text
-    return written(value, config.get("unit", "short"), config.get("decimals"), now), theme.text
+        return value, ""
+    return written(value, config.get("unit", "short"), config.get("decimals"), now), ""
 
 
 def paragraphs(panel: Mapping[str, Any], theme: Theme, size: Size) -> str:

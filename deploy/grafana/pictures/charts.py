@@ -160,7 +160,7 @@ def _runs(field: Field) -> list[tuple[int, Point]]:
 def _states(
     panel: Mapping[str, Any], fields: Sequence[Field], theme: Theme
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for field in fields:
         config = config_of(panel, field.name)
         for at, value in field.points:

@@ -30,7 +30,9 @@ def picture(dashboard: Mapping[str, Any], prometheus: Prometheus, span: Span, in
     whole = Image.open(BytesIO(vl_convert.svg_to_png(drawn(dashboard, prometheus, span, instance, theme), scale=1.0)))
     small = BytesIO()
     # 256 colours are enough for a few flat ones, and make a quarter of the bytes.
-    whole.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    whole.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        small, "PNG", optimize=True
+    )
     return small.getvalue()
 
 
@@ -50,11 +52,6 @@ def drawn(dashboard: Mapping[str, Any], prometheus: Prometheus, span: Span, inst
             continue
         frame = f'stroke="{theme.border}" stroke-width="1"'
         pieces.append(box(x, y, width, height, theme.panel, round_=3, more=frame))
-        solid = panel.get("options", {}).get("colorMode") == "background_solid"
-        if solid:
-            filled = _panel(panel, prometheus, span, theme, (width, height), marks)
-            pieces.append(f'<g transform="translate({x:.1f},{y:.1f})">{filled}</g>')
-            continue
         pieces.append(text(x + INSIDE, y + 21, cut(panel["title"], width - 16, 13), 13, theme.text, weight=600))
         inside = _panel(panel, prometheus, span, theme, (width - 2 * INSIDE, height - TITLE - INSIDE), marks)
         left, top = x + INSIDE, y + TITLE
@@ -153,7 +150,7 @@ def _bar(dashboard: Mapping[str, Any], span: Span, instance: str, theme: Theme) 
     begin, end = (time.strftime("%H:%M", time.gmtime(at)) for at in (span.begin, span.end))
     pieces = [
         text(GAP + 4, 28, "Dashboards  ›  joinwatch  ›", 13, theme.weak),
-        text(GAP + 172, 28, dashboard["title"], 14, theme.text, weight=600),
+        text(GAP + 180, 28, dashboard["title"], 14, theme.text, weight=600),
         text(WIDTH - GAP - 4, 28, f"{begin} to {end} UTC    ↻ {dashboard['refresh']}", 13, theme.text, anchor="end"),
     ]
     shown = {"datasource": "joinwatch", "job": JOB, "instance": instance}

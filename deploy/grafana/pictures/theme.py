@@ -31,7 +31,7 @@ class Theme(NamedTuple):
 
     def colour(self, name: str) -> str:
         """What that name looks like here."""
-        if name == "text":
+        if name in ("text", "transparent"):
             return self.text
         for hue, shades in SHADES.items():
             for place, step in enumerate(STEPS):
