@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from pcaps.generator import sip_user
@@ -113,10 +114,30 @@ class House(NamedTuple):
 
 
 @contextmanager
+def murmur(port: Mirror, seconds: float = 0.5) -> Iterator[None]:
+    """What a mirror port brings when nobody meets: a broadcast now and then (ARP asks for a documentation address)."""
+    ask = bytes.fromhex("ffffffffffff02000000000108060001080006040001020000000001c0000201000000000000c0000202")
+    quiet = Event()
+
+    def speak() -> None:
+        while not quiet.wait(seconds):
+            port.send([ask])
+
+    speaker = Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        quiet.set()
+        speaker.join()
+
+
+@contextmanager
 def house(folder: Path, name: str, paces: Sequence[Pace]) -> Iterator[House]:
     """One daemon on a mirror port of that name, and side by side whoever watches it."""
     with ExitStack() as stack:
         port = stack.enter_context(mirror(name))
+        stack.enter_context(murmur(port))
         running = Daemon(folder / "sensor", [port.near])
         stack.callback(running.stop)
         running.start()
