@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.daemon.memory import MAX_SAYINGS
 from monitor.detections import Detections
 from monitor.meetings import Meetings
 from monitor.model.alerts import Coverage, Severity
@@ -91,8 +92,10 @@ class Sayings:
     Two generations: what is in the older one, and said by nobody again, goes at the next `turn`.
     """
 
-    def __init__(self, said: dict[str, int]) -> None:
+    def __init__(self, said: dict[str, int], most: int = MAX_SAYINGS) -> None:
+        """`most` are both generations together."""
         self._said = said
+        self._most = self._crowded = most // 2
         self._older: dict[str, int] = {}
         self._new: dict[str, tuple[Nanoseconds, int]] = {}
         self._turned: Nanoseconds = 0
@@ -123,15 +126,19 @@ class Sayings:
         self._new[key] = (at, value)
 
     def turn(self, now: Nanoseconds, after: Nanoseconds, stands: Callable[[str], bool]) -> None:
-        """Forget what is older than `after`, and at most twice as old, unless it is about what still stands."""
+        """Forget what is older than `after`, and at most twice as old, unless it is about what still stands.
+
+        In a flood it is forgotten sooner: told again, if at all, when everything is judged anew.
+        """
         if not self._turned:
             self._turned = now
-        if abs(now - self._turned) < after:
+        if abs(now - self._turned) < after and len(self._said) < self._crowded:
             return
         self._turned = now
         kept = {key: value for key, value in self._older.items() if stands(_name_in(key))}
         self._new |= {key: (now, value) for key, value in kept.items()}
         self._older, self._said = self._said, kept
+        self._crowded = max(self._most, 2 * len(kept))
 
     def unwritten(self) -> list[tuple[str, Nanoseconds, int]]:
         """What memory does not know yet."""

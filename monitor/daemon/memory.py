@@ -25,7 +25,9 @@ KEPT: Nanoseconds = 26 * HOUR
 MAX_EVENTS = 2_000_000
 """Then the oldest go, whatever they are."""
 MAX_SAYINGS = 1_000_000
-"""Lines of the journal that are known to have been said; then the oldest are forgotten. 4 a second for two days."""
+"""Lines of the journal that are known to have been said: five a second for 54 hours. Then the oldest go."""
+MAX_GOING_ON = 131_072
+"""Calls, and keypads, that a decoder could go on with: more than it takes. Then those longest without news go."""
 PRUNED: Nanoseconds = 10 * MINUTE
 
 _SCHEMA = """
@@ -70,7 +72,8 @@ class Memory:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
         self._pruned: Nanoseconds = 0
-        self.counts = {"memory_evicted": 0, "memory_unreadable": 0, "sayings_evicted": 0}
+        names = ("memory_evicted", "memory_unreadable", "memory_calls_evicted", "sayings_evicted")
+        self.counts = dict.fromkeys(names, 0)
         (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
         """Events in it."""
 
@@ -241,13 +244,15 @@ class Memory:
                 "DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - self._kept,)
             )
             base.execute("DELETE FROM said WHERE at < ?", (now - 2 * self.sayings_kept - HOUR,))
-            (last,) = base.execute(
-                "SELECT coalesce(max(rowid), 0) FROM said"
-            ).fetchone()  # what is said again comes last
-            gone = base.execute("DELETE FROM said WHERE rowid <= ?", (last - MAX_SAYINGS,)).rowcount
-            self.counts["sayings_evicted"] += gone
             for table in ("call", "keypad"):
                 base.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._kept,))  # noqa: S608 - our own two names
+            for table, most in {"said": MAX_SAYINGS, "call": MAX_GOING_ON, "keypad": MAX_GOING_ON}.items():
+                (rows,) = base.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own three names
+                if rows > most:
+                    # What is written anew gets a new number, so the lowest are those longest without news.
+                    oldest = f"SELECT rowid FROM {table} ORDER BY rowid LIMIT ?"  # noqa: S608
+                    base.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (rows - most,))  # noqa: S608
+                    self.counts["sayings_evicted" if table == "said" else "memory_calls_evicted"] += rows - most
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()
             if held > MAX_EVENTS:
                 self.counts["memory_evicted"] += held - MAX_EVENTS

@@ -11,9 +11,11 @@ from typing import Self
 import pytest
 
 from bench.traffic import Call
+from monitor.daemon import memory as module
 from monitor.daemon.channel import Channel, connected
 from monitor.daemon.correlate import Sayings
 from monitor.daemon.ledger import Place, lines_since
+from monitor.daemon.memory import Memory
 from monitor.daemon.messages import Said, ToDecode
 from monitor.daemon.serve import Serve
 from monitor.daemon.standing import Standing
@@ -182,6 +184,48 @@ def test_what_still_stands_is_remembered_anew_in_time() -> None:
         sayings.turn(NOW + turn * DAY, DAY, lambda name: name == "here")
     assert sayings.unwritten() == [("join here invited x", NOW + 2 * DAY, 0)]
     assert len(sayings) == 1
+
+
+def test_a_flood_is_not_all_remembered_to_have_been_said() -> None:
+    sayings, standing = Sayings({}, most=FEW), Standing()
+    here = {"type": "join", "id": "here", "verdict": "invited", "subject": "x"}
+    standing.take(here, is_new=sayings.is_new(here, NOW))
+    for number in range(50 * FEW):
+        assert sayings.is_new({"type": "leave", "id": f"p{number}"}, NOW)
+        sayings.turn(NOW, DAY, standing.has)
+        sayings.unwritten()
+        assert len(sayings) <= FEW + 1
+    assert not sayings.is_new(here, NOW)
+
+
+def test_of_a_flood_memory_keeps_the_latest_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SAYINGS", FEW)
+    with Memory(tmp_path / "memory.db") as memory:
+        memory.say([(f"leave p{number}", NOW, 0) for number in range(5 * FEW)], "")
+        memory.prune(NOW, ())
+        assert set(memory.said()) == {f"leave p{number}" for number in range(4 * FEW, 5 * FEW)}
+        assert memory.counts["sayings_evicted"] == 4 * FEW
+
+
+def test_of_a_flood_memory_keeps_the_latest_calls_to_go_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Expected
+) -> None:
+    monkeypatch.setattr(module, "MAX_GOING_ON", 10)
+    line = Line(expected)
+    with Memory(tmp_path / "memory.db") as memory:
+        for number in range(30):
+            event = next(line.call(NOW + number * SECOND))
+            saved = line.signals.decoders.saved(event.call)
+            assert saved is not None
+            memory.add([event], calls=[saved])
+        names = [saved.call for saved in memory.going_on()[0]]
+        memory.prune(NOW, ())
+        assert [saved.call for saved in memory.going_on()[0]] == names[-10:]
+        assert memory.counts["memory_calls_evicted"] == 20
+        for _ in range(100):  # of another there is news again and again
+            memory.add([], calls=memory.going_on()[0][-1:])
+        memory.prune(NOW + HOUR, ())
+        assert [saved.call for saved in memory.going_on()[0]] == names[-10:]
 
 
 def test_who_has_left_stands_nowhere() -> None:
