@@ -48,7 +48,6 @@ from monitor.pipeline import Expected, Record
 STEP_SECONDS = 0.05
 LOCK_SECONDS = 30.0
 """An earlier life may still be ending, or `joinwatch forget` be at work."""
-TIDY_SECONDS = 30.0
 MAX_DECODERS = 64
 MAX_SAID = 20
 """Mistakes that the log names one by one; the journal has more."""
@@ -122,7 +121,6 @@ class Serve:
         self._sizes: dict[Channel[FromDecode], dict[str, int]] = {}
         """How full the tables of each decoder are."""
         self._urgent = False
-        self._tidied = 0.0
         self._totals = Totals()
         self.traffic: dict[str, Traffic] = {}
         self.trouble = ""
@@ -147,7 +145,6 @@ class Serve:
         self._grant()
         self._write_down()
         self._keep()
-        self._tidy()
         self._pulse()
 
     def wish_reload(self) -> "Future[Sequence[Problem]]":
@@ -287,12 +284,6 @@ class Serve:
         if self.retention.step(self.correlator.now or time.time_ns()):
             self.sayings = Sayings(self.memory.said())
             self._rebuild()
-
-    def _tidy(self) -> None:
-        """A leg that is over holds itself; Python frees such circles when many objects were made, hours later."""
-        if time.monotonic() - self._tidied >= TIDY_SECONDS:
-            self._tidied = time.monotonic()
-            gc.collect()
 
     def _pulse(self) -> None:
         """How this is, for whoever asks."""
