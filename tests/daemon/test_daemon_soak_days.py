@@ -3,6 +3,7 @@
 Packets say what time it is, so a week of calls is a loop. Every table is made so small that the first days fill it.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,21 @@ def test_decoders_hold_after_six_hours_what_they_held_after_three(expected: Expe
         if not number % 24:
             weights.append(weight_of(line.signals))
     assert max(weights[15:]) <= max(weights[:15]) * LEVEL
+
+
+def test_what_is_over_is_freed_without_being_looked_for(tmp_path: Path, expected: Expected) -> None:
+    """Circles would wait until Python looks for them, which on a calm day takes hours."""
+    line = Line(expected)
+    with Life(tmp_path, expected) as life:
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(100):
+                for event in line.call(NOW + number * MINUTE):
+                    life.say(event.at, event)
+            assert gc.collect() < 100
+        finally:
+            gc.enable()
 
 
 def test_who_stays_for_days_is_told_once_however_often_lists_change(tmp_path: Path, expected: Expected) -> None:
