@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -80,6 +80,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     clocks: tuple[str, ...] = ()
     """Duties to report, by their names in `clocks.toml`."""
     is_detection: bool = False
+    """Whether a rule of the daemon has this name."""
+    kind: Literal["detection", "blindness", "upkeep", "heartbeat"] = "blindness"
+    """The label `kind`: blindness is told beside each detection, upkeep is not."""
     related: tuple[str, ...] = ()
 
     @property

@@ -70,12 +70,13 @@ def blind_meanwhile(language: str) -> str:
     return f"{BLIND_QUERY}{{{{ if $blind }}}}{before}{names}{behind}{{{{ else }}}}{well}{{{{ end }}}}"
 
 
-def annotations_of(entry: Entry, base: str) -> dict[str, str]:
-    """What whoever is called reads first."""
+def annotations_of(entry: Entry, base: str, severity: str = "{{ $labels.severity }}") -> dict[str, str]:
+    """What whoever is called reads first. Only detections have their severity from the daemon."""
     said = {}
     for language, ending in (("en", ""), ("nl", "_nl")):
         text = entry.text(language)
-        said[f"summary{ending}"], said[f"description{ending}"] = text.summary.strip(), text.description.strip()
+        for field in ("summary", "description"):
+            said[f"{field}{ending}"] = str(getattr(text, field)).strip().replace("{{ $labels.severity }}", severity)
         if entry.is_detection:
             said[f"blind_meanwhile{ending}"] = blind_meanwhile(language)
         said[f"runbook_url{ending}"] = f"{base.rstrip('/')}/{'nl/' if ending else ''}{entry.name}.md"
@@ -99,8 +100,8 @@ def blindness_rule(entry: Entry, condition: Condition, base: str, job: str) -> d
         "alert": entry.alert,
         "expr": expanded(condition.expr, job),
         **{key: value for key, value in timing.items() if value},
-        "labels": {"severity": condition.severity, "kind": "blindness", "blindness": entry.name},
-        "annotations": annotations_of(entry, base),
+        "labels": {"severity": condition.severity, "kind": entry.kind},
+        "annotations": annotations_of(entry, base, condition.severity),
     }
 
 

@@ -47,7 +47,9 @@ def test_it_is_a_configuration() -> None:
         ({"alertname": "JoinwatchInterfaceDown", "kind": "blindness", "severity": "high"}, "operators-on-call"),
         ({"alertname": "JoinwatchListsStale", "kind": "blindness", "severity": "medium"}, "operators"),
         ({"alertname": "JoinwatchFilterRefused", "kind": "blindness", "severity": "low"}, "operators"),
-        ({"alertname": "JoinwatchWatchdog", "kind": "blindness", "severity": "none"}, "dead-mans-switch"),
+        ({"alertname": "JoinwatchWatchdog", "kind": "heartbeat", "severity": "none"}, "dead-mans-switch"),
+        ({"alertname": "JoinwatchSinkFailing", "kind": "upkeep", "severity": "high"}, "operators-on-call"),
+        ({"alertname": "JoinwatchOtherDetection", "kind": "detection", "severity": "high"}, "soc-on-call"),
         # As the daemon's own sink tells it.
         ({"alertname": "pin-bypass", "severity": "high", "platform": "webex", "alert_id": "0"}, "soc-on-call"),
         ({"alertname": "duplicate-identity", "severity": "medium", "sensor": "north"}, "soc"),
@@ -81,13 +83,14 @@ def labels_of(entry: Entry) -> list[dict[str, str]]:
             for severity in TOLD.severities[entry.name]
         ]
         return [*from_prometheus, *({"alertname": entry.name, "severity": one["severity"]} for one in from_prometheus)]
-    return [{"alertname": entry.alert, "kind": "blindness", "severity": one.severity} for one in entry.alerts]
+    return [{"alertname": entry.alert, "kind": entry.kind, "severity": one.severity} for one in entry.alerts]
 
 
 def test_nothing_inhibits_a_detection() -> None:
     hidden = [
         (labels, rule)
-        for entry in TOLD.detections
+        for entry in TOLD.entries
+        if entry.is_detection or entry.kind not in ("blindness", "upkeep")
         for labels in labels_of(entry)
         for rule in inhibitions()
         if matches(rule["target_matchers"], labels)
@@ -113,8 +116,8 @@ def test_a_missing_sensor_hides_its_other_blindness_and_never_itself() -> None:
         for entry in TOLD.blindness
         if all(matches(rule["target_matchers"], labels) for labels in labels_of(entry))
     }
-    everything = {entry.name for entry in TOLD.blindness}
-    assert hidden == everything - {"sensor-missing", "sensor-vanished", "watchdog"}
+    everything = {entry.name for entry in TOLD.blindness if entry.kind in ("blindness", "upkeep")}
+    assert hidden == everything - {"sensor-missing", "sensor-vanished"}
 
 
 def test_messages_come_before_an_alert_of_the_sink_is_over() -> None:
