@@ -69,7 +69,9 @@ def _first() -> Shelf:
         "4. **What came before?** *Attempts in vain*: a search or guesses, minutes or days ago.\n"
         "5. **Did it see all?** The last row. In a stretch of NO, think of what is not here."
     )
-    guide = panels.words(2, "Where to look", "The five questions, in this order.", steps)
+    guide = panels.words(
+        2, "Where to look", "The five questions of whoever was called, in the order that saves most time.", steps
+    )
     return Shelf(9, [(11, shared.alert_rows(1, *CHOSEN)), (7, guide), (6, shared.severity_numbers(3, *CHOSEN))])
 
 
@@ -81,7 +83,7 @@ def _present() -> model.Panel:
         "somebody who left, or was put out.",
         {"{{verdict}}": f"sum by (verdict) ({metric('joinwatch_participants_active')})"},
         colours=VERDICTS,
-        fill=45,
+        fill=75,
         stacked=True,
     )
 
@@ -118,7 +120,7 @@ def _active() -> model.Panel:
         "excuse what happened.",
         {"{{severity}}": f"sum by (severity) ({metric('joinwatch_alerts_active', *CHOSEN)})"},
         colours=SEVERITIES,
-        fill=45,
+        fill=75,
         stacked=True,
     )
 

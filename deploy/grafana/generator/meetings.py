@@ -76,7 +76,7 @@ def _joins() -> Shelf:
         "this program is made for.",
         {"{{verdict}}": f"sum by (verdict) ({metric('joinwatch_participants_active')})"},
         colours=VERDICTS,
-        fill=45,
+        fill=75,
         stacked=True,
     )
     joins = panels.bars(
@@ -95,7 +95,7 @@ def _by_method() -> model.Panel:
         "Joins, by method",
         "By which way they came: telephone (pstn), SIP, H.323 or web. A way that nobody uses here is worth a look.",
         {"{{method}}": queries.counted("joinwatch_joins_total", by="method")},
-        colours={"pstn": "yellow", "sip": "blue", "h323": "purple", "web": "text"},
+        colours={"pstn": "yellow", "sip": "blue", "h323": "super-light-blue", "web": "text"},
     )
 
 
@@ -108,7 +108,7 @@ def _by_platform() -> model.Panel:
         {"Joins": queries.total("joinwatch_joins_total", by=by) + " > 0"},
         labels=("platform", "method", "verdict"),
         properties={
-            "verdict": {
+            "Verdict": {
                 "mappings": [one.to_json() for one in said({name: (name, hue) for name, hue in VERDICTS.items()})],
                 "custom.cellOptions": {"type": "color-background"},
                 "custom.width": 120,

@@ -36,7 +36,8 @@ def series(
     panel = timeseries.Panel().draw_style(shapes.GraphDrawStyle.LINE).fill_opacity(fill).line_width(1.5)
     panel.line_interpolation(shapes.LineInterpolation.LINEAR).show_points(shapes.VisibilityMode.NEVER)
     if stacked:
-        panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
+        # Without lines: that of a series which is zero would lie upon the one below, and look like it.
+        panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL)).line_width(0)
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color(GOOD))
     return _graph(panel, number, title, description, queries, unit, colours or {})
 
@@ -116,6 +117,8 @@ def numbers(
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)).mappings(mappings or [])
     if decimals is not None:
         panel.decimals(decimals)
+    if colours:
+        steps = (Step(None, "transparent"),)
     for name, colour in (colours or {}).items():
         limits = {"mode": "absolute", "steps": [{"value": None, "color": "transparent"}, {"value": 1, "color": colour}]}
         panel.override_by_name(name, [_property("thresholds", limits)])
@@ -179,6 +182,7 @@ def rows(
     if len(columns) == 1:
         names = {"Value": next(iter(columns))}
     places = {name: place for place, name in enumerate((*labels, *names))}
+    names |= {label: label.capitalize() for label in labels}
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     chosen = {"excludeByName": {"Time": True}, "indexByName": places, "renameByName": names}
     panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=chosen))

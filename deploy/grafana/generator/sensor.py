@@ -101,7 +101,7 @@ def _packets() -> Shelf:
         {"{{fate}}": queries.rate("joinwatch_interface_packets_total", by="fate")},
         unit="pps",
         colours=FATES,
-        fill=40,
+        fill=75,
         stacked=True,
     )
     kernel, mirror, own = LOSSES

@@ -75,8 +75,8 @@ def alert_rows(number: int, *labels: str) -> model.Panel:
         },
         labels=("rule", "severity"),
         properties={
-            "rule": {"links": ways, "custom.minWidth": 210},
-            "severity": {
+            "Rule": {"links": ways, "custom.minWidth": 210},
+            "Severity": {
                 "mappings": [mapping.to_json() for mapping in SEVERITY_NAMES],
                 "custom.cellOptions": {"type": "color-background"},
                 "custom.width": 90,

@@ -14,20 +14,25 @@ from monitor.model.alerts import RuleInfo, Severity
 from monitor.model.meetings import Method
 
 GOOD, TROUBLE, QUIET = "blue", "semi-dark-orange", "text"
-SEVERITIES = {"low": "purple", "medium": "yellow", "high": "semi-dark-orange", "critical": "dark-red"}
+SEVERITIES = {"low": "super-light-blue", "medium": "yellow", "high": "semi-dark-orange", "critical": "dark-red"}
 """From mild to bad, as the rules have them."""
-VERDICTS = {"invited": "blue", "unscheduled": "purple", "anonymous": "yellow", "uninvited": "semi-dark-orange"}
+VERDICTS = {
+    "invited": "blue",
+    "unscheduled": "super-light-blue",
+    "anonymous": "yellow",
+    "uninvited": "semi-dark-orange",
+}
 """Each in the colour of the severity that its rule usually has."""
-FATES = {"filtered": "purple", "taken": "blue", "dropped": "dark-red"}
+FATES = {"filtered": "super-light-blue", "taken": "blue", "dropped": "dark-red"}
 LOSSES = {
     "ring was full (kernel)": "dark-red",
     "missing in what the mirror sent": "yellow",
-    "forgotten by a full table (own)": "purple",
+    "forgotten by a full table (own)": "blue",
 }
 
 
 SHADES = {
-    "low": ("purple", "light-purple", "dark-purple", "super-light-purple"),
+    "low": ("super-light-blue", "light-blue", "dark-blue", "semi-dark-blue"),
     "medium": ("yellow", "light-yellow", "dark-yellow", "super-light-yellow"),
     "high": ("semi-dark-orange", "super-light-orange", "dark-orange", "light-orange"),
     "critical": ("dark-red", "light-red", "red", "super-light-red"),

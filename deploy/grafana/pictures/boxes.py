@@ -151,7 +151,8 @@ def _merged(answers: Sequence[Answer], names: Mapping[str, str]) -> list[dict[st
     for answer in answers:
         for series in answer.series:
             labels = {key: value for key, value in series["metric"].items() if key != "__name__"}
-            line = lines.setdefault(tuple(sorted(labels.items())), dict(labels))
+            told = {names.get(label, label): value for label, value in labels.items()}
+            line = lines.setdefault(tuple(sorted(labels.items())), told)
             name = names.get(f"Value #{answer.ref}") or names["Value"]
             line[name] = float(series["value"][1])
     return list(lines.values())

@@ -137,10 +137,10 @@ def _lines(
             continue
         colour = theme.colour(field.colour)
         area = {"type": "area", "color": colour, "opacity": custom.get("fillOpacity", 0) / 100}
-        line = {"type": "line", "color": colour, "strokeWidth": 1.6}
+        line = {"type": "line", "color": colour, "strokeWidth": custom["lineWidth"]}
         detail = {"field": "r"}
         layers.append({"data": {"values": rows}, "mark": area, "encoding": {"y2": {"field": "z"}, "detail": detail}})
-        if not stacked or any(row["y"] > row["z"] for row in rows):
+        if custom["lineWidth"]:
             layers.append({"data": {"values": rows}, "mark": line, "encoding": {"detail": detail}})
     return layers, _scale(panel, largest)
 

@@ -181,7 +181,7 @@ def _write(path: Path, text: bytes) -> None:
 
 
 @contextmanager
-def on_stage(folder: Path, seconds: float, name: str = "jwday") -> Iterator[tuple[Daemon, Day]]:
+def on_stage(folder: Path, seconds: float, name: str = "tap") -> Iterator[tuple[Daemon, Day]]:
     """A daemon at work on a mirror port, with a sink, and the day that it will have."""
     sink = Receiver()
     folder.mkdir(parents=True, exist_ok=True)
