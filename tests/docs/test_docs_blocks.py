@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 
 from monitor.cli import main
 from monitor.cli.check import kind_of, problems_of
@@ -390,6 +390,39 @@ CHECKS: dict[str, Checked] = {
 )
 def test_a_file_passes_the_check_of_its_reader(block: Block, tmp_path: Path) -> None:
     CHECKS[block.language](block, tmp_path)
+
+
+WRONG = {
+    "toml": "[site]\ntrusted_trunk = []\n",
+    "yaml": "groups: [{name: a, rules: [{alert: A, expr: 'sum('}]}]\n",
+    "json": '{"type": "reload", "time": "today"}\n',
+    "jsonl": '{}\n{"type": "alert"}\n',
+    "promql": "rate(joinwatch_alerts_total)\n",
+    "ini": "[Service]\nExecStart=no-such-program\n",
+    "mermaid": "graph of something\n",
+}
+
+
+@pytest.mark.parametrize("language", CHECKS)
+def test_every_check_can_fail(language: str, tmp_path: Path) -> None:
+    block = Block(ROOT / "README.md", 1, language, WRONG[language], {})
+    with pytest.raises((AssertionError, ValidationError)):
+        CHECKS[language](block, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("sh", "joinwatch check config/nothing\n"),
+        ("sh", "joinwatch rules | grep -q no-such-rule\n"),
+        ("console", "$ joinwatch check config/example/policy.toml\nconfig/example/policy.toml: bad policy\n"),
+        ("console", "no command\n"),
+        ("python", "assert False\n"),
+    ],
+)
+def test_a_block_that_is_not_true_fails(language: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        _runs(Scene(tmp_path), Block(ROOT / "README.md", 1, language, text, {}), text)
 
 
 def test_every_language_is_run_or_checked() -> None:
