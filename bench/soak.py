@@ -22,7 +22,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from threading import Event
 from typing import Any
 
 from bench.soak_load import TICK, Load
@@ -128,11 +128,10 @@ def scraped(daemon: Daemon) -> dict[str, float]:
 class Soak:
     """One run: the load, and what is done to the daemon meanwhile."""
 
-    def __init__(self, daemon: Daemon, seconds: float, log: Path) -> None:
-        self.daemon, self.log = daemon, log
+    def __init__(self, daemon: Daemon, seconds: float, log: Path, ended: Event) -> None:
+        """`ended`: somebody wants it to end now."""
+        self.daemon, self.log, self.ended = daemon, log, ended
         self.run = Run(seconds=seconds)
-        self.ended = False
-        """Somebody wants it to end now."""
         self._due = self._plan()
 
     def _plan(self) -> dict[str, float]:
@@ -148,7 +147,7 @@ class Soak:
         """The load, at the pace of the clock."""
         begun, wall, seconds = time.monotonic(), time.time_ns(), self.run.seconds
         load, every, tick = Load(wall, seconds), self._plan(), 0
-        while (passed := time.monotonic() - begun) < seconds and not self.ended:
+        while (passed := time.monotonic() - begun) < seconds and not self.ended.is_set():
             frames = list(load.frames(wall + int(passed * SECOND)))
             send(frames)
             self.run.packets += len(frames)
@@ -157,7 +156,7 @@ class Soak:
                     self._due[what] += every[what]
                     getattr(self, f"_{what}")(passed)
             tick += 1
-            time.sleep(max(0.0, begun + tick * TICK / SECOND - time.monotonic()))
+            self.ended.wait(max(0.0, begun + tick * TICK / SECOND - time.monotonic()))
         self.run.calls, self.run.intruders = load.calls, load.intruders
 
     def _sample(self, passed: float) -> None:
@@ -191,6 +190,9 @@ class Soak:
 def soak(seconds: float, folder: Path, out: Path) -> int:
     """The whole of it; the exit code. What ends before its time is told, and does not become the page."""
     folder.mkdir(parents=True, exist_ok=True)
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
     with mirror("jws") as port:
         tables: dict[str, Any] = {
             "serve": {"reload": True},
@@ -203,26 +205,20 @@ def soak(seconds: float, folder: Path, out: Path) -> int:
         before = live_before(daemon, min(seconds, MEMORY_HOURS * 3600) + 60)
         try:
             daemon.start()
-            running = Soak(daemon, seconds, folder / "samples.jsonl")
-
-            def end(_: int, __: FrameType | None) -> None:
-                running.ended = True
-
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, end)
+            running = Soak(daemon, seconds, folder / "samples.jsonl", ended)
             running.send(port.send)
             run = running.run
-            if not running.ended:
+            if not ended.is_set():
                 with suppress(BaseException):
                     daemon.wait(lambda: run.intruders <= {who for _, who in daemon.alerts()}, "every alert", 20)
         finally:
             daemon.stop()
     run.journal = daemon.journal()[before:]
     rows, wrong = judged(run)
-    if running.ended:
+    if ended.is_set():
         wrong.append(f"it was ended after {run.samples[-1]['at'] if run.samples else 0:.0f} s")
     text = report(run, rows, wrong) if len(run.samples) > 1 else f"not level: {'; '.join(wrong)}"
-    if not running.ended:
+    if not ended.is_set():
         out.write_text(text, encoding="utf-8")
     print("\n" + text)
     return int(bool(wrong))
