@@ -101,6 +101,17 @@ the policy ([`[rules]`](configuration.md#rules)). What to do about an alert is i
 """
 
 
+RULES_END = """
+## What no rule says yet
+
+A call to somebody invited that is forwarded to somebody else; the reading of many meetings' pages on the web; a meeting
+that takes place under a number that was found before; more people connected than are invited; a roster and calls that
+disagree; somebody who sends no sound; bots that take notes, and recordings; a lock or a lobby that somebody passes. What
+makes the monitor itself blind is told by [metrics](metrics.md) and by alert rules of Prometheus with their
+[runbooks](runbooks), not by a rule here.
+"""
+
+
 def rules_page() -> str:
     """`docs/rules.md`."""
     rows = [
@@ -122,7 +133,7 @@ def rules_page() -> str:
         facts.append(f"* What to do: [runbook](runbooks/{info.name}.md).")
         about = _docstring(rule)
         parts += [f"\n## {info.name}\n", f"{about}\n", *facts]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, RULES_END])
 
 
 def _severities(severities: tuple[Severity, ...]) -> str:
