@@ -106,8 +106,9 @@ RULES_END = """
 
 A call to somebody invited that is forwarded to somebody else; the reading of many meetings' pages on the web; a meeting
 that takes place under a number that was found before; more people connected than are invited; a roster and calls that
-disagree; somebody who sends no sound; bots that take notes, and recordings; a lock or a lobby that somebody passes. What
-makes the monitor itself blind is told by [metrics](metrics.md) and by alert rules of Prometheus with their
+disagree; somebody who sends no sound; bots that take notes, and recordings; a lock or a lobby that somebody passes.
+
+What makes the monitor itself blind is told by [metrics](metrics.md) and by alert rules of Prometheus with their
 [runbooks](runbooks), not by a rule here.
 """
 
