@@ -108,10 +108,9 @@ class Sayings:
         key, value = key_of(said)
         if not key:
             return True
-        known = self._said.get(key)
-        if known is None and (known := self._older.pop(key, None)) is not None:
-            self._said[key] = known
-        if known is not None and known >= value:
+        if key in self._older:
+            self._said[key] = self._older.pop(key)
+        if self._said.get(key, UNSAID) >= value:
             return False
         self.revise(said, at)
         return True

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from monitor.daemon.vitals import MAX_LIVES
+MAX_LIVES = 128
+"""More than are heard at once, so that those longest silent are gone."""
 
 
 class Totals:
@@ -15,6 +16,7 @@ class Totals:
 
     def take(self, decoder: str, counts: Mapping[str, int]) -> None:
         """What this decoder has counted since it began."""
+        self._lives.pop(decoder, None)
         self._lives[decoder] = counts
         if len(self._lives) > MAX_LIVES:
             self._before.update(self._lives.pop(next(iter(self._lives))))

@@ -20,8 +20,7 @@ from monitor.daemon.memory import Memory
 from monitor.daemon.messages import Said, ToDecode
 from monitor.daemon.serve import Serve
 from monitor.daemon.standing import Standing
-from monitor.daemon.totals import Totals
-from monitor.daemon.vitals import MAX_LIVES
+from monitor.daemon.totals import MAX_LIVES, Totals
 from monitor.detections import rule_infos
 from monitor.meetings.timers import Timers
 from monitor.model.calls import CallEnded, SignallingEvent
@@ -260,7 +259,8 @@ def test_decoders_that_die_every_second_are_added_up() -> None:
     for number in range(1000):
         totals.take(f"decoder {number}", {"frames": 1})
         totals.take(f"decoder {number}", {"frames": 3, "oddities": 1})
-    assert totals.all == {"frames": 3000, "oddities": 1000}
+        totals.take("another", {"frames": number})  # which lives on
+    assert totals.all == {"frames": 3999, "oddities": 1000}
     assert weight_of(totals) < MAX_LIVES * 1000
 
 
