@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts linters e2e deb outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts linters alert-rules e2e deb outage clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Replay the bundled incident: who was in the meeting and should not have been
 	@$(BIN)/joinwatch demo
@@ -86,6 +86,10 @@ system: ## tshark, against which the tests hold the decoders
 
 outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
 	$(BIN)/python -m bench.outage
+
+alert-rules: $(READY) ## Make Prometheus' rules and the runbooks from their catalogue, and test every rule at every interval, whole and broken
+	$(BIN)/python -m deploy.catalogue
+	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
 
 e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux
 	$(BIN)/python -m bench.e2e
