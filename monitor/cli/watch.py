@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor.cli import DONE, FAILED
 from monitor.cli.speech import say
 from monitor.model.problems import ConfigError
+from monitor.model.settings import Settings
 
 TRIES, PAUSE = 20, 0.1
 """An earlier life that was killed a moment ago may still hold the port."""
@@ -16,7 +17,6 @@ TRIES, PAUSE = 20, 0.1
 
 def run(options: argparse.Namespace) -> int:
     """Read the configuration, open the interfaces, and keep everybody alive."""
-    from monitor.daemon.lists import Lists
     from monitor.daemon.privileges import Unprivileged
     from monitor.daemon.quiet import check_outwards
     from monitor.daemon.roles import alone, capture_and_tree, web_of
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not
         # by a child in a log.
         _wait_for(lambda: web_of(settings, {}).close())
-        Lists(config, settings).load()
+        check_lists(config, settings)
         check_outwards(settings)
     if sys.platform != "linux":
         say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
@@ -44,6 +44,19 @@ def run(options: argparse.Namespace) -> int:
         say(str(error))
         return FAILED
     return DONE
+
+
+def check_lists(config: Path, settings: Settings) -> None:
+    """Raises `ConfigError` for lists with which no daemon could start: broken, and none of before are kept."""
+    from monitor.daemon.last_lists import LastLists
+    from monitor.daemon.lists import Lists, read_by
+    from monitor.daemon.quiet import Quiet
+
+    try:
+        read_by(Lists(config, settings).load, Quiet(settings.suppressions, lambda _: None).load)
+    except ConfigError:
+        if LastLists(Path(settings.state)).load(settings) is None:
+            raise
 
 
 def _wait_for(attempt: Callable[[], None]) -> None:

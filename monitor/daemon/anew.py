@@ -1,8 +1,8 @@
 """Other lists: everything that is remembered is judged again under them, beside what goes on, in slices.
 
 Meanwhile the lists of before are in force, and what arrives is judged by them; it is remembered, too, so the stages
-under the new lists come to it in their turn. Once they have caught up they take over, all at once. What they find on the
-way is said at once, if it was not said before.
+under the new lists come to it in their turn. Once they have caught up they take over, all at once. What they find on
+the way is said at once, if it was not said before.
 """
 
 import time

@@ -33,11 +33,7 @@ class Lists:
         except ConfigError as error:
             problems += error.problems
         try:
-            expected = load_expected(
-                [Path(path) for path in settings.meetings],
-                [Path(path) for path in settings.directory],
-                Path(settings.policy) if settings.policy else None,
-            )
+            expected = expected_by(settings)
         except ConfigError as error:
             raise ConfigError([*problems, *error.problems]) from None
         if self._begun.capture.hep.listen and not expected.policy.site.hep_senders:
@@ -55,6 +51,15 @@ class Lists:
         named = (*settings.meetings, *settings.directory, settings.policy, self._begun.suppressions)
         yield self._config
         yield from (Path(path) for path in named if path)
+
+
+def expected_by(settings: Settings) -> Expected:
+    """What the lists say that these settings name. Raises `ConfigError`."""
+    return load_expected(
+        [Path(path) for path in settings.meetings],
+        [Path(path) for path in settings.directory],
+        Path(settings.policy) if settings.policy else None,
+    )
 
 
 def no_agents(settings: Settings) -> Problem:

@@ -155,6 +155,7 @@ def _until_told() -> Callable[[], bool]:
 
 def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
+    from monitor.daemon.beginning import Beginning
     from monitor.daemon.endpoints import WebCounts, routes_of
     from monitor.daemon.ledger import Place
     from monitor.daemon.lists import Lists
@@ -179,6 +180,7 @@ def serve(config: Path) -> int:
     metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
 
     lists = Lists(config, settings)
+    beginning = Beginning(Path(settings.state), lists, lambda: digest_of(lists.settings, config), say)
     watching = Watching(lambda: lists.paths())
     vitals = Vitals(settings.capture.interfaces, notify.alive)
     served: Serve | None = None
@@ -211,10 +213,12 @@ def serve(config: Path) -> int:
             keeping=settings.retention,
             audit=audit_of(settings),
             digest=lambda: digest_of(lists.settings, config),
-            hide=hiding(settings),
+            hide=hiding(beginning.with_good_policy(settings)),
             suppressions=quiet.load,
             needs_restart=lambda: lists.needs_restart,
             say=say,
+            last=lambda: beginning.last(settings, quiet),
+            taken=beginning.keep,
         )
         memory = served.memory
         needed = lambda: Place.of(memory.fact("journal"))  # noqa: E731

@@ -61,6 +61,16 @@ class Read(NamedTuple):
     problems: Sequence[Problem] = ()
 
 
+class First(NamedTuple):
+    """The lists that it starts with."""
+
+    expected: Expected
+    suppressions: Suppressions
+    digest: str
+    at: float | None
+    """When they came into force, by the wall clock, if they are not those on disk."""
+
+
 class Serve:
     """The loop of serve."""
 
@@ -79,11 +89,15 @@ class Serve:
         suppressions: Callable[[], Suppressions] = Suppressions,
         needs_restart: Callable[[], Sequence[str]] = tuple,
         say: Callable[[str], None] = lambda _: None,
+        last: Callable[[], First | None] = lambda: None,
+        taken: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`load` reads the lists; raises `ConfigError`, as where another has this state folder. It is called from
         another thread, except at the start. `needs_restart` names what it did not take.
 
         `hide` gives each record the pseudonyms under which it is told; `digest` is how the audit log names the lists.
+        `last` gives the lists to begin with when those on disk are broken, if there are any; `taken` is told the digest
+        of lists that have come into force.
         """
         self._audit, self._digest = audit, digest
         settings = keeping or RetentionSettings()
@@ -110,9 +124,10 @@ class Serve:
         self.sayings = Sayings(self.memory.said())
         for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
             self.sayings.revise(said, time.time_ns())
-        self.expected = load()
-        self.suppressions = suppressions()
+        self._taken = taken
         self._key = token_bytes(32)
+        first = self._begin(last)
+        self.expected, self.suppressions = first.expected, first.suppressions
         self._lists = self._lists_of(self.expected)
         self._listener = listening(socket_path)
         self._decoders: list[Channel[FromDecode]] = []
@@ -131,7 +146,11 @@ class Serve:
         self.standing = Standing()
         self._rebuild()
         self.vitals.started()
-        self._note_down("start")
+        if first.at is not None:
+            self.vitals.reloaded = first.at
+        self._note_down("start", "done" if first.at is None else "with the lists of before", first.digest)
+        if first.at is None:
+            self._taken(first.digest)
 
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -173,6 +192,19 @@ class Serve:
             return Read(None, digest, error.problems)
         expected = cast(Expected, expected)
         return Read(Anew(expected, cast(Suppressions, suppressions), self._lists_of(expected), digest), digest)
+
+    def _begin(self, last: Callable[[], First | None]) -> First:
+        """The lists to start with: those on disk, or else the last that were in force. Raises `ConfigError`."""
+        read = self._read()
+        if read.anew is not None:
+            return First(read.anew.expected, read.anew.suppressions, read.digest, None)
+        kept = last()
+        if kept is None:
+            raise ConfigError(read.problems)
+        self.metrics.reload_succeeded = False
+        self.ledger.write(reload_line(time.time_ns(), mistakes_of(read.problems, hidden=self._hide is not None), ()))
+        self._say_mistakes(read.problems)
+        return kept
 
     def _take_lists(self, read: Read) -> Sequence[Problem]:
         """Begin to judge by what was read; or say what is wrong with it, and nothing has changed."""
@@ -227,6 +259,7 @@ class Serve:
             with suppress(Closed):  # it will be heard of soon
                 decoder.send(self._lists)
         self._note_down("reload", "taken", anew.digest)
+        self._taken(anew.digest)
         self.metrics.reload_succeeded = anew.is_newest
         self.vitals.reloaded = time.time()
         self._say("the lists were read anew")
