@@ -104,8 +104,8 @@ linters: ## Second opinions on deploy/, for its tests, in build/linters
 counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
 
-dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=36, every query asked, docs/pictures drawn
-	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),36)
+dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=18, every query asked, docs/pictures drawn
+	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),18)
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist

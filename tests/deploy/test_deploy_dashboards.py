@@ -209,8 +209,10 @@ def test_each_rule_has_a_colour_and_a_runbook() -> None:
     for info in rule_infos():
         assert info.name in pages
         for severity in info.severities:
-            hue = words.SEVERITIES[severity].rsplit("-", 1)[-1]
-            assert colours[f"{info.name} ({severity})"].endswith(hue)
+            assert colours[f"{info.name} ({severity})"] in words.SHADES[severity]
+    assert {severity: shades[0] for severity, shades in words.SHADES.items()} == words.SEVERITIES
+    own = [colour for legend, colour in colours.items() if not legend.startswith("other")]
+    assert len(set(own)) == len(own), "each its own"
     assert words.SEVERITIES.keys() == {"low", "medium", "high", "critical"}
     assert words.VERDICTS.keys() == set(Verdict)
 
