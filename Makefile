@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb boot outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ e2e: $(READY) ## From a packet to whoever is on call, through real servers, half
 
 deb: $(READY) ## A Debian package for the machine's own release: build/joinwatch_VERSION_ARCHITECTURE.deb
 	$(BIN)/python -m deploy.debian
+
+boot: $(READY) ## That package on a fresh Debian with its own systemd: start, deaths, upgrade, purge; as root, on Debian
+	$(BIN)/python -m bench.boot
 
 linters: ## Second opinions on deploy/, for its tests, in build/linters
 	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
