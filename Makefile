@@ -32,7 +32,7 @@ golden: $(READY) ## Make the bundled captures and their golden files anew; read 
 	$(BIN)/python -m pcaps.make
 	$(BIN)/python -m pytest tests/golden --golden -q
 
-docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, limits
+docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, journal, limits
 	$(BIN)/python -m docs.make
 
 fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
