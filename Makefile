@@ -89,6 +89,7 @@ outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd a
 
 alert-rules: $(READY) ## Make Prometheus' rules and the runbooks from their catalogue, and test every rule at every interval, whole and broken
 	$(BIN)/python -m deploy.catalogue
+	$(BIN)/python -m deploy.kubernetes
 	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
 
 e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux

@@ -57,18 +57,18 @@ def test_the_configuration_that_it_writes_is_a_good_one(tmp_path: Path) -> None:
             "hosts": "localhost",
             "gather_facts": False,
             "vars_files": [str(ROLE / "defaults" / "main.yml")],
-            "vars": {
-                "ansible_python_interpreter": sys.executable,
-                "joinwatch_interfaces": ["eth1", 'e"]\nuser = "root'],
-                "joinwatch_more": '[sinks.soc]\nkind = "alertmanager"\nurl = "https://alertmanager.example:9093"',
-            },
             "tasks": [
                 {
+                    "vars": {
+                        "ansible_python_interpreter": sys.executable,
+                        "joinwatch_interfaces": ["eth1", 'e"]\nuser = "root'],
+                        "joinwatch_more": '[sinks.soc]\nkind = "alertmanager"\nurl = "https://alertmanager.example:9093"',
+                    },
                     "ansible.builtin.template": {
                         "src": str(ROLE / "templates" / "joinwatch.toml.j2"),
                         "dest": str(target),
                         "mode": "0600",
-                    }
+                    },
                 }
             ],
         }
