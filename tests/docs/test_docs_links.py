@@ -57,6 +57,14 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
         assert f"\ndef {name}(" in (ROOT / file).read_text(), f"{file}::{name}"
 
 
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in decisions]
+    assert len(set(numbers)) == len(numbers)
+    for page, number in zip(decisions, numbers, strict=True):
+        assert re.match(rf"# (?:ADR )?{number}\b", page.read_text(encoding="utf-8")), page.name
+
+
 def test_every_page_can_be_found() -> None:
     """From the README by links alone; runbooks and decisions by their folders."""
     found, waiting = set(), [ROOT / "README.md"]
