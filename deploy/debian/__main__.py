@@ -117,7 +117,12 @@ def _documents(root: Path) -> None:
     """What a package must say of itself, the manual page, and examples."""
     doc = root / "usr/share/doc/joinwatch"
     shutil.copytree(ROOT / "config" / "example", doc / "examples")
-    shutil.copytree(ROOT / "deploy" / "prometheus", doc / "examples" / "prometheus", ignore=lambda *_: ["tests"])
+    prometheus = doc / "examples" / "prometheus"
+    prometheus.mkdir()
+    for rules in sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml")):
+        shutil.copy(rules, prometheus)
+    shutil.copy(ROOT / "deploy" / "alertmanager" / "alertmanager.yml", doc / "examples" / "alertmanager.yml")
+    shutil.copy(ROOT / "pcaps" / "incident" / "incident.pcap", doc / "examples" / "incident.pcap")
     shutil.copy(HERE / "copyright", doc / "copyright")
     compressed = {
         doc / "changelog.gz": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
