@@ -312,6 +312,9 @@ def _suppressions_options(command: argparse.ArgumentParser) -> None:
         metavar="JOURNAL",
         help="explain which alerts of a journal (file or folder) it keeps quiet, and why",
     )
+    command.add_argument(
+        "--reason", metavar="TEXT", help="why you look into a daemon's journal; goes into its audit log"
+    )
 
 
 def _demo_options(command: argparse.ArgumentParser) -> None:

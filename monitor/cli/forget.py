@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     settings, audit, reason = log_of(options)
     person = found(options.subject, settings)
     about = audit.subject(options.subject) if audit else ""
+    if audit and options.dry_run:  # how much there is of somebody, and what else they are called, is a look
+        audit.add("forget", about, reason, state="dry run")
     for text in person.texts:
         print(f"also known as {text}" if text != options.subject else text)
     if options.dry_run:

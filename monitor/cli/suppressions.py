@@ -32,9 +32,20 @@ def run(options: argparse.Namespace) -> int:
     suppressions = load_suppressions(file, rules=rules, platforms=known_platforms())
     counts: dict[int, int] | None = None
     if options.test is not None:
+        _log(Path(options.test), file, options.reason)
         counts = _test(suppressions, file, Path(options.test))
     idle = _list(suppressions, file, counts)
     return FAILED if idle else DONE
+
+
+def _log(journal: Path, file: Path, reason: str | None) -> None:
+    """First the entry, then the look at a daemon's alerts: who cannot be logged sees nothing."""
+    from monitor.cli.privacy import reasoned
+    from monitor.outputs.audit import beside
+
+    audit = beside(journal)
+    if audit is not None:
+        audit.add("list alerts", f"all, beside {file.name}", reasoned(audit, reason))
 
 
 def _test(suppressions: Suppressions, file: Path, journal: Path) -> dict[int, int]:

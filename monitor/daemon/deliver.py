@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from monitor.daemon.ledger import Place, lines_since, segments_in
-from monitor.daemon.spool import Spool, sizes_in
+from monitor.daemon.spool import Changed, Spool, sizes_in
 from monitor.outputs.sinks import Outlet, Refused, Unreachable
 
 POLL_SECONDS = 0.25
@@ -69,7 +69,8 @@ class Deliver:
         self._note()
 
     def step(self) -> float:
-        """Deliver what there is, one batch; seconds to wait before the next step."""
+        """Deliver what there is, one batch; seconds to wait before the next step. Raises `Changed`."""
+        self._spool.look()
         try:
             waits = self._step()
         except Unreachable as error:
@@ -283,6 +284,11 @@ def run(name: str, config: Path, say: Callable[[str], None]) -> int:
             time.sleep(min(waits, POLL_SECONDS))
             waits -= POLL_SECONDS
             continue
-        waits = deliver.step()
-    deliver.close()
+        try:
+            waits = deliver.step()
+        except Changed:  # the next life begins with the note as it is now, and at once
+            deliver.outlet.close()
+            return 0
+    with suppress(Changed):
+        deliver.close()
     return 0

@@ -6,13 +6,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from monitor.daemon.memory import Memory
 from monitor.model.policy import Policy
 from monitor.model.settings import Settings
+from monitor.model.suppressions import Suppressions
 from monitor.outputs.audit import Audit
+from monitor.outputs.safe import masked
 from monitor.pipeline import Record, load_expected
 
 if TYPE_CHECKING:
     from monitor.outputs.pseudonyms import Pseudonyms
+
+
+SUPPRESSED = "suppressed"
+"""Under which memory knows the suppressions that the audit log has, by their digests."""
 
 
 def audit_of(settings: Settings) -> Audit | None:
@@ -61,3 +70,31 @@ def digest_of(settings: Settings, config: Path) -> str:
                 if file.is_file():
                     whole.update(sha256(file.read_bytes()).digest())
     return whole.hexdigest()[:16]
+
+
+def note_suppressions(audit: Audit, memory: Memory, suppressions: Suppressions) -> None:
+    """An entry for each that is new or gone since the last time, whoever ran meanwhile. Raises `OSError`.
+
+    Who is kept quiet stands there as a keyed digest; who answers for it, by name.
+    """
+    now = {
+        audit.subject(str(msgspec.json.encode(msgspec.structs.replace(one, line=0)))): one
+        for one in suppressions.entries
+    }
+    before = set(memory.fact(SUPPRESSED).split())
+    for name in sorted(before - now.keys()):
+        audit.add("suppress", f"suppression {name}", state="gone")
+    for name, one in now.items():
+        if name not in before:
+            whom = audit.subject(one.subject or one.subject_prefix or "")
+            audit.add(
+                "suppress",
+                f"suppression {name}",
+                state="in force",
+                owner=masked(one.owner),
+                rule=one.rule or "any",
+                subject=whom or "any",
+                until=str(one.until),
+            )
+    if before != now.keys():
+        memory.note(SUPPRESSED, " ".join(sorted(now)))

@@ -11,6 +11,8 @@ from monitor.daemon.last_lists import forget_in
 from monitor.daemon.ledger import SUFFIX, Change, Ledger, overwrite, rewriting
 from monitor.daemon.memory import Memory
 from monitor.daemon.requests import Answer, Forget, Purge, Request, Requests
+from monitor.daemon.spool import SUFFIX as NOTE
+from monitor.daemon.spool import change_note
 from monitor.model.evidence import DAY, HOUR, Nanoseconds
 from monitor.model.settings import RetentionSettings
 from monitor.outputs.audit import Audit
@@ -56,8 +58,13 @@ class Keeping:
             counts[f"memory {name}"] = count
         if gone := forget_in(self._state):
             counts["kept lists"] = gone
+        for path in self._aside():  # what is broken cannot be looked through
+            path.unlink(missing_ok=True)
+            counts["put aside"] = counts.get("put aside", 0) + 1
         yield
+        self._change_notes(forgotten, counts)
         yield from self._change_all(forgotten.change(counts), counts, turn=True)
+        self._change_notes(forgotten, counts)  # the sink may have been writing its own at that moment
 
     def purge(
         self, moments: dict[str, str], others: str, memory: Nanoseconds, counts: dict[str, int]
@@ -80,13 +87,23 @@ class Keeping:
                     self._oldest[segment] = found
         self._oldest = {segment: self._oldest[segment] for segment in self._ledger.closed if segment in self._oldest}
         young = time.time() - settings.memory_hours * 3600
-        for pattern in ASIDE:
-            for path in self._state.glob(pattern):
-                with suppress(OSError):
-                    if path.is_file() and path.stat().st_mtime < young:
-                        path.unlink()
-                        counts["put aside"] = counts.get("put aside", 0) + 1
+        for path in self._aside():
+            with suppress(OSError):
+                if path.stat().st_mtime < young:
+                    path.unlink()
+                    counts["put aside"] = counts.get("put aside", 0) + 1
         yield
+
+    def _change_notes(self, forgotten: Forgotten, counts: dict[str, int]) -> None:
+        """What sinks know of those whom they have told of."""
+        for path in sorted(self._state.glob(f"*{NOTE}")):
+            if change_note(path, forgotten.without):
+                counts["sinks"] = counts.get("sinks", 0) + 1
+
+    def _aside(self) -> Iterator[Path]:
+        """The files that were put aside."""
+        for pattern in ASIDE:
+            yield from (path for path in self._state.glob(pattern) if path.is_file())
 
     def _path(self, segment: int) -> Path:
         return self._ledger.folder / f"{segment:08d}{SUFFIX}"

@@ -26,6 +26,7 @@ from monitor.daemon.lists import read_by
 from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
+from monitor.daemon.privacy import note_suppressions
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
 from monitor.daemon.totals import Totals
@@ -314,8 +315,11 @@ class Serve:
         if self._audit is not None:
             try:
                 self._audit.add(action, f"lists {self._digest() if digest is None else digest}", result=result)
+                note_suppressions(self._audit, self.memory, self.suppressions)
             except OSError as error:
                 self.trouble = f"audit: {error.strerror}"
+            except sqlite3.Error as error:
+                self.trouble = f"memory: {error}"
 
     def _keep(self) -> None:
         """Nothing longer than it may be kept; what memory was asked to forget was never there."""

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,17 +43,28 @@ class Note(msgspec.Struct, kw_only=True):
     """What the sink itself must know."""
 
 
+class Changed(Exception):
+    """Somebody was forgotten, and their name taken out of the note: whoever goes on must read it again."""
+
+
 class Spool:
-    """The note of one sink: its process alone writes it."""
+    """The note of one sink: its process alone writes it, unless somebody must be forgotten."""
 
     def __init__(self, state: Path, name: str) -> None:
         self.path = state / f"{name}{SUFFIX}"
         self.is_new = not self.path.exists()
+        self._stamp = _stamp_of(self.path)
         self.note = note_in(self.path) or Note()
         self._forced = 0.0
 
+    def look(self) -> None:
+        """Whether the note is still our own: raises `Changed`."""
+        if self._stamp is not None and _stamp_of(self.path) not in (self._stamp, None):
+            raise Changed
+
     def write(self) -> None:
-        """Whole or not at all. Raises `OSError`."""
+        """Whole or not at all. Raises `OSError`, and `Changed`."""
+        self.look()
         draft = self.path.with_suffix(f"{SUFFIX}.new")
         with draft.open("wb") as file:
             file.write(msgspec.json.encode(self.note))
@@ -63,6 +74,37 @@ class Spool:
                 file.flush()
                 os.fdatasync(file.fileno())
         draft.replace(self.path)
+        self._stamp = _stamp_of(self.path)
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    """Which file it is; none when there is none."""
+    try:
+        told = path.stat()
+    except OSError:
+        return None
+    return told.st_ino, told.st_mtime_ns
+
+
+def change_note(path: Path, without: Callable[[str], str]) -> bool:
+    """Take somebody out of what a sink knows; whether they were there. The sink's process notices. Raises `OSError`."""
+
+    def walked(value: Any) -> Any:
+        if isinstance(value, str):
+            return without(value)
+        if isinstance(value, dict):
+            return {name: walked(one) for name, one in value.items()}
+        return [walked(one) for one in value] if isinstance(value, list) else value
+
+    note = note_in(path)
+    if note is None or (kept := walked(note.kept)) == note.kept:
+        return False
+    note.kept = kept
+    draft = path.with_suffix(f"{SUFFIX}.without")
+    draft.touch(mode=0o600)
+    draft.write_bytes(msgspec.json.encode(note))
+    draft.replace(path)
+    return True
 
 
 def note_in(path: Path) -> Note | None:

@@ -65,8 +65,8 @@ def test_the_schema_knows_every_kind_of_line_and_no_other() -> None:
     assert kinds == {"join", "leave", "attempt", "alert", "oddity", "summary", "call", "digits", "roster"}
     shapes = [shape.get("properties", {}).get("type", {}) for shape in VALID.schema["$defs"].values()]
     constants = {json.dumps(shape) for shape in shapes if "const" in shape}
-    # A reload is told by the daemon alone, whose tests hold its lines against the same schema.
-    assert constants == {json.dumps({"const": kind}) for kind in kinds | {"reload"}}
+    # What the daemon alone writes, its tests hold against the same schema.
+    assert constants == {json.dumps({"const": kind}) for kind in kinds | {"reload", "erased"}}
 
 
 def test_the_schema_is_strict() -> None:
