@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     if sys.platform != "linux":
         say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
         return FAILED
-    from monitor.sources.live.ring import RingError
+    from monitor.sources.live.blocks import RingError
 
     try:
         if options.role is None:

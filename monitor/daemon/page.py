@@ -6,12 +6,12 @@ was read twice is known for the same: hence the page has the numbers and the clo
 """
 
 import mmap
-import os
 from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
 from monitor.daemon.clock import Known
+from monitor.sources.live.blocks import shared_memory
 
 PAGE_BYTES = 4096
 MAX_SUSPECTS = 64
@@ -49,9 +49,7 @@ class Page:
     @staticmethod
     def made() -> int:
         """A new page, by its descriptor."""
-        descriptor = os.memfd_create("joinwatch-progress")
-        os.ftruncate(descriptor, PAGE_BYTES)
-        return descriptor
+        return shared_memory(PAGE_BYTES, "progress")
 
     def begin(self, ring: int, block: int, place: int) -> None:
         """The frame at this place in the ring's block is looked into from now on. Once a frame: nothing dear."""

@@ -104,6 +104,7 @@ def _capture_of(settings: Settings, notify: Notify) -> "Capture":
         _sockets_of(settings)[0],
         ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
         promiscuous=settings.capture.promiscuous,
+        backend=settings.capture.backend,
         notify=notify,
     )
     say(f"capturing on {', '.join(settings.capture.interfaces)}")

@@ -1,6 +1,6 @@
 """What the daemon's configuration file may say, and its defaults. Paths in it are seen from the file's own folder."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ring_mebibytes: int = 64
     """Of each interface: what arrives while a decoder is busy waits here."""
     promiscuous: bool = True
+    backend: Literal["ring", "libpcap"] | None = None
+    """What captures: the kernel's own ring, which is Linux's, or libpcap, which is anywhere. By default what there is.
+    """
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

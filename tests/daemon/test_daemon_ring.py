@@ -18,7 +18,8 @@ import pytest
 
 from monitor.daemon.page import Left, Page
 from monitor.model.packets import Frame
-from monitor.sources.live.ring import Instruction, Ring, RingError
+from monitor.sources.live.blocks import Instruction, RingError
+from monitor.sources.live.ring import Ring
 from tests.daemon.stage import Mirror, mirror, needs_root
 
 EVERYTHING: Sequence[Instruction] = ((0x06, 0, 0, 0x40000),)
