@@ -35,8 +35,6 @@ DATA_LINKS = {0: 0, 1: 1, 9: 9, 12: 12, 14: 12, 108: 108, 113: 113, 276: 276}
 """DLT of an open interface → LINKTYPE of its frames; 12 and 14 are raw IP (macOS's tunnels have 0)."""
 FIRST = 48
 """Where the first packet of a block begins; as far behind its head, the bytes of a packet do."""
-MOST_HELD = BLOCK_BYTES - 2 * FIRST
-"""Bytes of the largest frame; what is longer is cut, and known to be."""
 AT_ONCE = 2000
 """Packets that are moved before anything else is looked at."""
 MICROSECONDS = 1_000_000
@@ -175,7 +173,7 @@ class Pump:
         cypcap = self._cypcap
         pcap = cypcap.create(self.interface)
         try:
-            pcap.set_snaplen(MOST_HELD)
+            pcap.set_snaplen(self.block - 2 * FIRST)  # what is longer is cut, and known to be
             pcap.set_promisc(self._promiscuous)
             pcap.set_timeout(RETIRE_MILLISECONDS / 1000)
             pcap.set_buffer_size(self._buffer)
