@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden fuzz bench day loss midcall floods soak kills live lock setup system counterparts outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts linters alert-rules e2e deb outage clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Replay the bundled incident: who was in the meeting and should not have been
 	@$(BIN)/joinwatch demo
@@ -31,6 +31,9 @@ fix: $(READY) ## Format and mend what can be mended by itself
 golden: $(READY) ## Make the bundled captures and their golden files anew; read the difference line by line
 	$(BIN)/python -m pcaps.make
 	$(BIN)/python -m pytest tests/golden --golden -q
+
+docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, limits
+	$(BIN)/python -m docs.make
 
 fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet 'atheris>=3' 2>/dev/null || true
@@ -84,7 +87,21 @@ system: ## tshark, against which the tests hold the decoders
 outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
 	$(BIN)/python -m bench.outage
 
-counterparts: ## Alertmanager, rsyslog, radicale and slapd from Debian, for the tests that speak to real ones (root)
+alert-rules: $(READY) ## Make Prometheus' rules and the runbooks from their catalogue, and test every rule at every interval, whole and broken
+	$(BIN)/python -m deploy.catalogue
+	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
+
+e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux
+	$(BIN)/python -m bench.e2e
+
+deb: $(READY) ## A Debian package for the machine's own release: build/joinwatch_VERSION_ARCHITECTURE.deb
+	$(BIN)/python -m deploy.debian
+
+linters: ## Second opinions on deploy/, for its tests, in build/linters
+	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
+	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
+
+counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
 
 clean: ## Forget the virtual environment and every cache

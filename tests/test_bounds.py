@@ -1,7 +1,5 @@
 """Nothing grows without limit: every table under flood, and what is known good is kept while strangers wait."""
 
-import ast
-import inspect
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sized
@@ -14,7 +12,6 @@ import msgspec
 import pytest
 
 from bench import floods
-from monitor.model import limits as limits_file
 from monitor.model.alerts import Alert
 from monitor.model.evidence import DAY, HOUR, SECOND
 from monitor.model.limits import BOUNDS, MIB, Limits
@@ -23,14 +20,12 @@ from monitor.model.problems import ConfigError
 from monitor.outputs.metrics import Metrics
 from monitor.pipeline import Expected, Record, Replay, load_expected
 from monitor.sources.policies import load_policy
-from tests.corpus import ROOT
 from tests.test_pipeline import Kept
 
 SMALL = 400
 """Entries of every table in these tests; floods have many more."""
 PACKETS = 2_400
 PEOPLE = 10
-PAGE = ROOT / "docs" / "limits.md"
 OUTPUTS = ("known_alerts", "known_participants", "page_participants", "page_alerts")
 
 
@@ -351,63 +346,3 @@ def test_metrics_tell_how_full_each_table_is(expected: Expected) -> None:
     assert samples["joinwatch_table_entries", "legs"] == SMALL
     assert samples["joinwatch_table_limit", "legs"] == SMALL
     assert {key[1] for key in samples if key[0] == "joinwatch_table_limit"} == set(BOUNDS)
-
-
-# The page
-
-
-def documented() -> dict[str, tuple[str, str, str]]:
-    """Each table's three sentences: what it holds, how long, and what happens when it is full."""
-    (structure,) = [node for node in ast.parse(inspect.getsource(limits_file)).body if isinstance(node, ast.ClassDef)]
-    found: dict[str, tuple[str, str, str]] = {}
-    for field, text in zip(structure.body, structure.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name):
-            assert isinstance(text.value, ast.Constant)
-            what, _, rest = inspect.cleandoc(str(text.value.value)).partition("\n\n")
-            life, _, full = rest.partition("\n")
-            found[field.target.id] = (what, life.removeprefix("Life: "), full.removeprefix("Full: "))
-    return found
-
-
-def page() -> str:
-    """`docs/limits.md`."""
-    rows = []
-    for name, (what, life, full) in documented().items():
-        default = getattr(Limits(), name)
-        size = f"{default // MIB} MiB" if name.endswith("_bytes") else f"{default:,}"
-        rows.append(f"| `{name}` | {what.rstrip('.')} | {size} | {life.rstrip('.')} | {full.rstrip('.')} |")
-    return "\n".join(
-        [
-            "# How much is remembered",
-            "",
-            "Whatever grows with what comes from the wire has a limit, which the policy's `[limits]` may change.",
-            "The rule for all of them: what is known good is kept, and strangers wait. Lives are packet time.",
-            "",
-            "`joinwatch_table_entries{table}` and `joinwatch_table_limit{table}` tell how full each is, and",
-            "`joinwatch_evictions_total{table}` (`<table>_evicted` in the summary) what it had to forget.",
-            "",
-            "```toml",
-            "[limits]",
-            "calls = 100_000",
-            "calls_aside_bytes = 134_217_728",
-            "```",
-            "",
-            "| table | holds | at most | life | when full |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-            "What one call, connection, message or packet may have, how many ports are asked of the packet filter, and",
-            "the few caches of what was worked out before (some thousand entries each) have constants in the code.",
-            "",
-            "`make floods` fills these tables, with people hidden in it who must still be found.",
-            "",
-        ]
-    )
-
-
-def test_the_page_says_what_the_limits_are(request: pytest.FixtureRequest) -> None:
-    assert documented().keys() == BOUNDS.keys()
-    assert all(all(sentences) for sentences in documented().values())
-    if request.config.getoption("--golden"):
-        PAGE.write_text(page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page()

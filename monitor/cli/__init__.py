@@ -24,7 +24,7 @@ COMMANDS = {
     "decode": "read captures: calls and keys only, no calendar needed",
     "watch": "the daemon: watch a mirror port for months",
     "fetch": "ask a calendar or directory server for lists, into files that the daemon watches",
-    "check": "check calendars, directories and policies before they are used",
+    "check": "check calendars, directories, policies and configurations before they are used",
     "doctor": "why nothing is seen: cause, proof and next step",
     "explain": "why an alert fired, back to the frames",
     "suppressions": "which alerts are kept quiet, by whom, why and until when",
@@ -114,10 +114,29 @@ def _run(words: Sequence[str]) -> int:
         close = get_close_matches(wrong, COMMANDS, n=1)
         say(f"there is no command {wrong!r}; " + (f"did you mean {close[0]}?" if close else _COMMANDS_ARE))
         return USAGE
-    options = parser().parse_args(words)
+    top = parser()
+    options, unknown = top.parse_known_args(words)
+    if unknown:
+        return _unknown(unknown[0], words[0], top)
     signal.signal(signal.SIGTERM, _interrupt)
     code: int = import_module(f"monitor.cli.{options.command}").run(options)
     return code
+
+
+def _unknown(word: str, command: str, top: argparse.ArgumentParser) -> int:
+    """Says that a command has no such option or argument, and which one was meant."""
+    from difflib import get_close_matches
+
+    near: list[str] = []
+    if word.startswith("-"):
+        for action in top._actions:  # noqa: SLF001 - argparse has no other way to its own commands
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+                known = action.choices[command]._option_string_actions  # noqa: SLF001
+                near = get_close_matches(word.partition("=")[0], known, n=1)
+    what = "option" if word.startswith("-") else "argument"
+    say(f"{command} has no {what} {word!r}" + (f"; did you mean {near[0]}?" if near else ""))
+    print(f"Try: joinwatch {command} --help", file=sys.stderr)
+    return USAGE
 
 
 def _open_closed_streams() -> None:
@@ -215,8 +234,11 @@ def _fetch_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+_CHECKED = ".toml policy, configuration or suppressions, .ics calendar, .vcf or .csv directory, web.yml; or folders"
+
+
 def _check_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("files", nargs="+", metavar="FILE", help=".toml policy, .ics calendar, .vcf or .csv directory")
+    command.add_argument("files", nargs="+", metavar="FILE", help=_CHECKED)
 
 
 def _explain_options(command: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """`joinwatch check`: everything that is wrong with the operator's files, at once, before they are used."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from monitor.outputs.words import many
 from monitor.pipeline import load_expected
 
 KINDS = {".toml": "policy", ".ics": "calendar", ".vcf": "directory", ".csv": "directory"}
-EXPECTED = "a .toml policy, an .ics calendar, or a .vcf or .csv directory"
+WEB = ("web.yml", "web.yaml")
+"""Of YAML these alone are ours, for a folder may hold others."""
+EXPECTED = (
+    "a .toml policy, configuration or list of suppressions, an .ics calendar, a .vcf or .csv directory, or a web.yml"
+)
+MAX_BYTES = 1024 * 1024
+"""Of a TOML file, in which is looked what it is."""
+_NAME = r"^[ \t]*(?:\[\[?[ \t]*)?([A-Za-z0-9_-]+)"
+"""The first name of a line: a key or a table."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +53,7 @@ def files_of(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
         inside = [path]
         found = ""
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if kind_of(p) and p.is_file())
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and kind_of(p))
             try:
                 found = "" if inside else "a folder without such files" if any(path.iterdir()) else "an empty folder"
             except OSError as error:
@@ -56,8 +65,30 @@ def files_of(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
 
 
 def kind_of(file: Path) -> str:
-    """What a file is by its name; empty when it is none of ours."""
-    return KINDS.get(file.suffix.lower(), "")
+    """What a file is by its name, and of TOML by its keys; empty when it is none of ours."""
+    if file.name.lower() in WEB:
+        return "web configuration"
+    kind = KINDS.get(file.suffix.lower(), "")
+    return _kind_of_toml(file) if kind == "policy" else kind
+
+
+def _kind_of_toml(file: Path) -> str:
+    """The kind whose keys it has; of a file that says nothing of itself, a policy. No two kinds share a key."""
+    from monitor.model.policy import Policy
+    from monitor.model.settings import Settings
+
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return "policy"
+    names = re.findall(_NAME, text, re.MULTILINE)
+    kinds = {
+        "policy": Policy.__struct_fields__,
+        "configuration": Settings.__struct_fields__,
+        "list of suppressions": ("suppression",),
+    }
+    return max(kinds, key=lambda kind: sum(name in kinds[kind] for name in names))
 
 
 def problems_of(file: Path, policy: Path | None) -> Sequence[Problem]:
@@ -66,10 +97,20 @@ def problems_of(file: Path, policy: Path | None) -> Sequence[Problem]:
         ending = f"a file that ends in {file.suffix}" if file.suffix else "a file without an ending"
         found = ending if file.exists() else "no such file"
         return (Problem(file=str(file), line=0, found=found, expected=EXPECTED),)
+    if not file.exists():
+        return (Problem(file=str(file), line=0, found="no such file", expected=EXPECTED),)
     try:
         match kind_of(file):
             case "policy":
                 load_expected(policy_file=file)
+            case "configuration":
+                _check_configuration(file)
+            case "list of suppressions":
+                _check_suppressions(file)
+            case "web configuration":
+                from monitor.outputs.web_config import load_web_config
+
+                load_web_config(file)
             case "calendar":
                 load_expected(meetings=[file], policy_file=policy)
             case _:
@@ -77,3 +118,18 @@ def problems_of(file: Path, policy: Path | None) -> Sequence[Problem]:
     except ConfigError as error:
         return error.problems
     return ()
+
+
+def _check_configuration(file: Path) -> None:
+    """The file itself; not whether what it names is there, which is asked on the machine itself by `doctor`."""
+    from monitor.sources.settings import load_settings
+
+    load_settings(file)
+
+
+def _check_suppressions(file: Path) -> None:
+    from monitor.detections import rule_infos
+    from monitor.platforms import known_platforms
+    from monitor.sources.suppressions import load_suppressions
+
+    load_suppressions(file, rules={rule.name for rule in rule_infos()}, platforms=known_platforms())

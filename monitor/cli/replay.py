@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from monitor.outputs.terminal import Terminal
 
 STANDARD_INPUT = "-"
+_NOBODY_IS_KNOWN = (
+    "no --directory is given: invitations name mail addresses and calls have numbers, so whoever dials in is told as"
+    " not invited, unless an invitation has their number"
+)
 
 
 class Worst:
@@ -50,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
         [Path(p) for p in options.directory],
         Path(options.policy) if options.policy else None,
     )
+    if options.meetings and not options.directory:
+        say(_NOBODY_IS_KNOWN)
     return replay(options.captures, expected, options, policy=options.policy)
 
 

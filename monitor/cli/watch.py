@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor.cli import DONE, FAILED
 from monitor.cli.speech import say
 from monitor.model.problems import ConfigError
+from monitor.model.settings import Settings
 
 TRIES, PAUSE = 20, 0.1
 """An earlier life that was killed a moment ago may still hold the port."""
@@ -19,7 +20,6 @@ def run(options: argparse.Namespace) -> int:
     from monitor.daemon.privileges import Unprivileged
     from monitor.daemon.quiet import check_outwards
     from monitor.daemon.roles import alone, capture_and_tree, web_of
-    from monitor.pipeline import load_expected
     from monitor.sources.settings import load_settings
 
     config = Path(options.config).absolute()
@@ -28,11 +28,7 @@ def run(options: argparse.Namespace) -> int:
         # What is wrong with the lists, or with where they are served, is told now, by the one who was started, and not
         # by a child in a log.
         _wait_for(lambda: web_of(settings, {}).close())
-        load_expected(
-            [Path(path) for path in settings.meetings],
-            [Path(path) for path in settings.directory],
-            Path(settings.policy) if settings.policy else None,
-        )
+        check_lists(config, settings)
         check_outwards(settings)
     if os.name != "posix":
         say("watch needs Linux, or macOS; elsewhere, `joinwatch replay` reads what tcpdump writes")
@@ -48,6 +44,19 @@ def run(options: argparse.Namespace) -> int:
         say(str(error))
         return FAILED
     return DONE
+
+
+def check_lists(config: Path, settings: Settings) -> None:
+    """Raises `ConfigError` for lists with which no daemon could start: broken, and none of before are kept."""
+    from monitor.daemon.last_lists import LastLists
+    from monitor.daemon.lists import Lists, read_by
+    from monitor.daemon.quiet import Quiet
+
+    try:
+        read_by(Lists(config, settings).load, Quiet(settings.suppressions, lambda _: None).load)
+    except ConfigError:
+        if LastLists(Path(settings.state)).load(settings) is None:
+            raise
 
 
 def _wait_for(attempt: Callable[[], None]) -> None:

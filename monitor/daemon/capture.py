@@ -7,6 +7,7 @@ finds it.
 """
 
 import select
+import socket
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from monitor.daemon.kept import Kept, name_of
 from monitor.daemon.messages import Alive, Attach, FromReader, Received, Rings
 from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
+from monitor.sources.hep import sockets_of
 from monitor.sources.live.blocks import BLOCK_BYTES, Instruction, RingError
 
 LOOK_SECONDS = 1.0
@@ -25,6 +27,8 @@ PUMP_SECONDS = 0.025
 """Where libpcap captures: some systems do not say of its descriptor that a timeout has brought packets."""
 PAGE = "page"
 """The name of the page of progress in somebody's keeping."""
+HEP = ("hep-udp", "hep-tcp")
+"""The same of the sockets to which capture agents send."""
 
 
 class Capture:
@@ -38,9 +42,11 @@ class Capture:
         ring_bytes: int,
         promiscuous: bool = True,
         backend: str | None = None,
+        hep: tuple[str, int] | None = None,
         notify: Notify | None = None,
     ) -> None:
-        """Opens everything that needs a privilege; raises `RingError`. `notify` leads to whoever keeps it open.
+        """Opens everything that needs a privilege; raises `RingError`, or `ConfigError` for `hep`, the address and port
+        to which capture agents send. `notify` leads to whoever keeps it all open.
 
         `backend` is `ring` or `libpcap`; by default what the system has.
         """
@@ -55,6 +61,7 @@ class Capture:
             else:
                 self._pumps.append(OpenPump.new(name, _program, ring_bytes, promiscuous=promiscuous))
         self._open += self._pumps
+        self._agents = self._agents_at(kept, *hep) if hep else ()
         page = kept.take(PAGE)
         self._page = Page.made() if page is None else page
         self._notify.keep(PAGE, self._page)
@@ -84,14 +91,28 @@ class Capture:
             self._notify.forget(name)
         return None
 
+    def _agents_at(self, kept: Kept, address: str, port: int) -> tuple[socket.socket, ...]:
+        """Where capture agents send to; that of an earlier life, with what has come since, where somebody kept it."""
+        names = [name_of(name, address, port) for name in HEP]
+        held = [kept.take(name) for name in names]
+        known = [socket.socket(fileno=descriptor) for descriptor in held if descriptor is not None]
+        if len(known) == len(HEP):
+            return tuple(known)
+        for sock in known:
+            sock.close()
+        made = sockets_of(address, port)
+        for name, sock in zip(names, made, strict=True):
+            self._notify.keep(name, sock.fileno())
+        return made
+
     def fileno(self) -> int:
         """For a selector: somebody connects."""
         return self._listener.fileno()
 
     @property
-    def rings(self) -> tuple[int, ...]:
-        """The descriptors of the packet sockets."""
-        return tuple(one.fileno() for one in self._open)
+    def mute(self) -> tuple[int, ...]:
+        """The descriptors on which nothing shall ever be sent: packet sockets, and those that agents send to."""
+        return (*(one.fileno() for one in self._open), *(sock.fileno() for sock in self._agents))
 
     def step(self, seconds: float) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -114,6 +135,8 @@ class Capture:
         """Nothing is captured any more."""
         for one in self._open:
             one.close()
+        for sock in self._agents:
+            sock.close()
         self._listener.close()
 
     def _welcome(self) -> None:
@@ -123,10 +146,11 @@ class Capture:
             self._decoder.close()
         self._decoder = Channel(sock, FromReader)
         self.alive = time.monotonic()
-        descriptors = [descriptor for one in self._open for descriptor in one.handed_out()]
-        told = tuple(one.told for one in self._open)
+        opened = [descriptor for one in self._open for descriptor in one.handed_out()]
+        agents = [sock.fileno() for sock in self._agents]
         try:
-            self._decoder.send_descriptors(Rings(rings=told), [*descriptors, self._page])
+            told = Rings(rings=tuple(one.told for one in self._open), hep=bool(agents))
+            self._decoder.send_descriptors(told, [*opened, self._page, *agents])
             self._look()
         except (Closed, OSError):
             self._lose()

@@ -4,17 +4,18 @@ Made anew they are at each start and whenever the lists change: the same events 
 not said again; what is different now is.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
+from monitor.daemon.memory import MAX_SAYINGS
 from monitor.detections import Detections
 from monitor.meetings import Meetings
 from monitor.model.alerts import Coverage, Severity
 from monitor.model.calls import SignallingEvent
-from monitor.model.evidence import Nanoseconds
+from monitor.model.evidence import MINUTE, Nanoseconds
 from monitor.model.roster import Joined, Left, RosterChange
 from monitor.pipeline import Expected, Record
 from monitor.platforms import Platforms
@@ -41,11 +42,17 @@ class Correlator:
         """Packet time, which never goes back."""
         self.present: dict[str, str] = {}
         """Participants who are in a meeting, and their calls."""
+        self._expire_at: Nanoseconds = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """Totals since it was made."""
         return {**self._meetings.counts, **self._detections.counts}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, by its name in `Limits`."""
+        return {**self._meetings.sizes, **self._detections.sizes}
 
     def feed(self, event: SignallingEvent) -> Iterator[Record]:
         """What this event changes."""
@@ -58,6 +65,9 @@ class Correlator:
             self.now = at
         if self.now >= self._meetings.due:
             yield from self._judged(self._meetings.advance(self.now))
+        if self.now >= self._expire_at:
+            self._expire_at = self.now + MINUTE
+            self._meetings.expire(self.now)
 
     def _judged(self, changes: Iterable[RosterChange]) -> Iterator[Record]:
         for change in changes:
@@ -77,17 +87,29 @@ UNSAID = -1
 
 
 class Sayings:
-    """What was said, so that no restart and no change of lists says it twice."""
+    """What was said, so that no restart and no change of lists says it twice.
 
-    def __init__(self, said: dict[str, int]) -> None:
+    Two generations: what is in the older one, and said by nobody again, goes at the next `turn`.
+    """
+
+    def __init__(self, said: dict[str, int], most: int = MAX_SAYINGS) -> None:
+        """`most` are both generations together."""
         self._said = said
+        self._most = self._crowded = most // 2
+        self._older: dict[str, int] = {}
         self._new: dict[str, tuple[Nanoseconds, int]] = {}
+        self._turned: Nanoseconds = 0
+
+    def __len__(self) -> int:
+        return len(self._said) + len(self._older)
 
     def is_new(self, said: dict[str, Any], at: Nanoseconds) -> bool:
         """Whether this line of the journal must still be written; from then on it was."""
         key, value = key_of(said)
         if not key:
             return True
+        if key in self._older:
+            self._said[key] = self._older.pop(key)
         if self._said.get(key, UNSAID) >= value:
             return False
         self.revise(said, at)
@@ -98,8 +120,24 @@ class Sayings:
         key, value = key_of(said)
         if not key:
             return
+        self._older.pop(key, None)
         self._said[key] = value
         self._new[key] = (at, value)
+
+    def turn(self, now: Nanoseconds, after: Nanoseconds, stands: Callable[[str], bool]) -> None:
+        """Forget what is older than `after`, and at most twice as old, unless it is about what still stands.
+
+        In a flood it is forgotten sooner: told again, if at all, when everything is judged anew.
+        """
+        if not self._turned:
+            self._turned = now
+        if abs(now - self._turned) < after and len(self._said) < self._crowded:
+            return
+        self._turned = now
+        kept = {key: value for key, value in self._older.items() if stands(_name_in(key))}
+        self._new |= {key: (now, value) for key, value in kept.items()}
+        self._older, self._said = self._said, kept
+        self._crowded = max(self._most, 2 * len(kept))
 
     def unwritten(self) -> list[tuple[str, Nanoseconds, int]]:
         """What memory does not know yet."""
@@ -111,6 +149,11 @@ class Sayings:
         """Memory could not take these now."""
         for key, at, value in rows:
             self._new.setdefault(key, (at, value))
+
+
+def _name_in(key: str) -> str:
+    """The name of the participant or alert, of a key that has one."""
+    return key.split(" ", 2)[1] if " " in key else ""
 
 
 def key_of(said: dict[str, Any]) -> tuple[str, int]:

@@ -40,10 +40,12 @@ from monitor.daemon.notify import Notify
 from monitor.daemon.obituary import leave_only_a_place
 from monitor.daemon.page import Left, Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
+from monitor.daemon.reports import NO_COUNTS, Reports
 from monitor.model.asks import Ask
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import SECOND, Evidence, Nanoseconds
 from monitor.model.invitations import Occurrence, Secret
+from monitor.model.limits import Limits
 from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Frame
@@ -195,6 +197,11 @@ class Decode:
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
         self._name = f"{os.getpid()}-{time.time_ns():x}"
         self._rings: list[Blocks] = []
+        self._is_open = False
+        """Whether capture has told what there is to read."""
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
+        """To which capture agents send, where they may."""
+        self._reports: Reports | None = None
         self._known = Known()
         self._lists: Lists | None = None
         self._resumed = False
@@ -220,13 +227,19 @@ class Decode:
 
     def prepare(self) -> None:
         """Wait for the rings and the lists; what comes after needs no privilege at all."""
-        while not self._rings or not self._resumed:
+        while not self._is_open or not self._resumed:
             ready, _, _ = select.select([self._capture.fileno(), self._serve.fileno()], [], [])
             self._listen_to(ready)
         self._poll.register(self._serve, select.POLLIN)
         self._poll.register(self._capture, select.POLLIN)
         for ring in self._rings:
             self._poll.register(ring, select.POLLIN)
+        senders = self._lists.policy.site.hep_senders if self._lists else None
+        if self._sockets and senders:
+            self._reports = Reports(self._sockets, senders, self._page)
+            self._poll.register(self._reports, select.POLLIN)
+            if oddities := self._reports.inherited(self._clock.now):
+                self._say(oddities)
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
 
@@ -234,6 +247,11 @@ class Decode:
     def sending(self) -> tuple[int, ...]:
         """Where it writes to: the other two, and its words to whoever reads the log."""
         return (2, self._capture.fileno(), self._serve.fileno(), *self._notify.descriptors)
+
+    @property
+    def accepting(self) -> tuple[int, ...]:
+        """Where capture agents connect to."""
+        return (self._reports.accepting,) if self._reports else ()
 
     def run(self) -> None:
         """Until capture or serve is gone."""
@@ -243,6 +261,8 @@ class Decode:
             if self._held < MAX_UNTAKEN:
                 for place, ring in enumerate(self._rings):
                     busy = self._read(place, ring) or busy
+                if self._reports is not None:
+                    busy = self._hear(self._reports) or busy
             self._give_back()
             self._beat(idle=not busy)
             told = self._poll.poll(0 if busy else POLL_MILLISECONDS)
@@ -291,6 +311,22 @@ class Decode:
         if events:
             self._say(events)
         self._blocks.append(Block(self._number, place, sequence, before, len(frames)))
+        return True
+
+    def _hear(self, reports: Reports) -> bool:
+        """What capture agents have sent, if they have."""
+        frames = reports.poll()
+        if not frames:
+            return False
+        self._mind_the_clock()
+        events: list[SignallingEvent | Oddity] = []
+        for frame in reports.each(frames):
+            at = self._clock.right(frame.at)
+            events += self._signals.events_of(frame._replace(at=at))
+            self._seen = max(self._seen, at)
+        self._frames += len(frames)
+        if events:
+            self._say(events)
         return True
 
     def _give_back(self) -> None:
@@ -356,9 +392,14 @@ class Decode:
         self._notify.alive()
         signals = self._signals
         counts = {**signals.wire.counts, **signals.decoders.counts, **signals.platforms.counts, **self._wanted.counts}
+        counts |= self._reports.counts if self._reports else NO_COUNTS
         for ring in self._rings:
             self._count(ring)
-        self._serve.send(Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=dict(self._traffic)))
+        traffic = dict(self._traffic)
+        sizes = signals.sizes
+        self._serve.send(
+            Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=traffic, sizes=sizes)
+        )
 
     def _tidy(self) -> None:
         """Python frees circles when many objects were made, which on a calm day takes hours."""
@@ -401,9 +442,13 @@ class Decode:
                         self._held -= self._untaken.popleft()[1]
 
     def _open(self, rings: Rings) -> None:
+        self._is_open = True
         came = self._capture.descriptors
         self._rings += [ring_of(told, came, partial(self._ask, place)) for place, told in enumerate(rings.rings)]
         self._page = Page(came.popleft())
+        if rings.hep:
+            udp, tcp = (socket.socket(fileno=came.popleft()) for _ in range(2))
+            self._sockets = udp, tcp
         self._left = self._page.left
         self._clock = Clock(time.time_ns(), _monotonic(), self._page.clock)
         for place, ring in enumerate(self._rings):
@@ -427,6 +472,8 @@ class Decode:
         if self._lists is None:
             self._wanted = Wanted(self._rings)
             self._signals = Signals(self._wanted, expected_of(lists, self._known))
+        elif _stages_by(lists) != _stages_by(self._lists):
+            raise Closed  # what the stages are made with has changed: a fresh decoder begins with that
         elif (lists.policy, lists.access_numbers) != (self._lists.policy, self._lists.access_numbers):
             self._signals.platforms.renew(lists.policy, lists.access_numbers)
         self._lists = lists
@@ -441,6 +488,11 @@ def ring_of(told: RingTold, came: deque[int], ask: Callable[[Iterable[Instructio
         return Ring(sock, told.interface, told.size, told.block, told.link)
     memory, wake = came.popleft(), socket.socket(fileno=came.popleft())
     return Pumped(memory, wake, told.interface, told.size, told.block, told.link, ask)
+
+
+def _stages_by(lists: Lists) -> tuple[Limits, tuple[str, ...] | None]:
+    """What the stages of a decoder know from the start only."""
+    return lists.policy.limits, lists.policy.site.hep_senders
 
 
 def import_everything() -> None:
@@ -491,7 +543,7 @@ def run(capture: str, serve: str) -> int:
     try:
         decode = Decode(connected(capture), connected(serve), notify)
         decode.prepare()
-        confine(READING, sending=decode.sending)
+        confine(READING, sending=decode.sending, accepting=decode.accepting)
         notify.ready()
         decode.run()
     except Closed:

@@ -47,7 +47,8 @@ def routes_of(metrics: Metrics, vitals: Vitals, reload: "Callable[[], Future[Seq
 
     def told(problems: Sequence[Problem]) -> Answer:
         if problems:
-            return plainly(500, *map(str, problems), "The lists of before stay in use.")
+            # Whoever may ask for a reload may not know who is in the lists.
+            return plainly(500, *(problem.for_log for problem in problems), "The lists of before stay in use.")
         return plainly(200, "The lists were read anew.")
 
     return {

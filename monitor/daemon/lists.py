@@ -33,13 +33,11 @@ class Lists:
         except ConfigError as error:
             problems += error.problems
         try:
-            expected = load_expected(
-                [Path(path) for path in settings.meetings],
-                [Path(path) for path in settings.directory],
-                Path(settings.policy) if settings.policy else None,
-            )
+            expected = expected_by(settings)
         except ConfigError as error:
             raise ConfigError([*problems, *error.problems]) from None
+        if self._begun.capture.hep.listen and not expected.policy.site.hep_senders:
+            problems.append(no_agents(settings))
         if problems:
             raise ConfigError(problems)
         self.settings = settings
@@ -53,6 +51,25 @@ class Lists:
         named = (*settings.meetings, *settings.directory, settings.policy, self._begun.suppressions)
         yield self._config
         yield from (Path(path) for path in named if path)
+
+
+def expected_by(settings: Settings) -> Expected:
+    """What the lists say that these settings name. Raises `ConfigError`."""
+    return load_expected(
+        [Path(path) for path in settings.meetings],
+        [Path(path) for path in settings.directory],
+        Path(settings.policy) if settings.policy else None,
+    )
+
+
+def no_agents(settings: Settings) -> Problem:
+    """A listener for capture agents, and nobody who may report: it would be deaf, and look as if it were not."""
+    return Problem(
+        file=settings.policy or "policy",
+        line=0,
+        found="no agent may report, and [capture.hep] listens for them",
+        expected='[site] hep_senders = ["192.0.2.30"], the addresses of the agents',
+    )
 
 
 def of_bug(error: Exception) -> ConfigError:

@@ -24,6 +24,10 @@ KEPT: Nanoseconds = 26 * HOUR
 """Events are kept so long: the longest window of a rule, and more. Those of calls that go on are kept longer."""
 MAX_EVENTS = 2_000_000
 """Then the oldest go, whatever they are."""
+MAX_SAYINGS = 1_000_000
+"""Lines of the journal that are known to have been said: five a second for 54 hours. Then the oldest go."""
+MAX_GOING_ON = 131_072
+"""Calls, and keypads, that a decoder could go on with: more than it takes. Then those longest without news go."""
 PRUNED: Nanoseconds = 10 * MINUTE
 
 _SCHEMA = """
@@ -49,6 +53,8 @@ class Memory:
         """Opens it, or begins it anew where it is none: the broken one is put aside, never thrown away."""
         self.path = path
         self._kept = kept
+        self.sayings_kept = max(KEPT, kept) + HOUR
+        """What was said stays at least so long, and longer than the events that would say it again."""
         self.begun_anew = ""
         """Why the file that was there could not be used; empty when it could, or there was none."""
         try:
@@ -66,7 +72,8 @@ class Memory:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[SignallingEvent] = msgspec.msgpack.Decoder(SignallingEvent)
         self._pruned: Nanoseconds = 0
-        self.counts = {"memory_evicted": 0, "memory_unreadable": 0}
+        names = ("memory_evicted", "memory_unreadable", "memory_calls_evicted", "sayings_evicted")
+        self.counts = dict.fromkeys(names, 0)
         (self.held,) = self._base.execute("SELECT count(*) FROM event").fetchone()
         """Events in it."""
 
@@ -173,6 +180,18 @@ class Memory:
         for _, event in self._numbered():
             yield event
 
+    def events_behind(self, number: int, most: int) -> list[tuple[int, SignallingEvent | None]]:
+        """So many of those that came behind the one of this number, each with its own; none for one that is damaged."""
+        query = "SELECT number, body FROM event WHERE number > ? ORDER BY number LIMIT ?"
+        rows = self._base.execute(query, (number, most)).fetchall()
+        return [(found, self._decoded(body)) for found, body in rows]
+
+    def _decoded(self, body: bytes) -> SignallingEvent | None:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.MsgspecError:
+            return None
+
     def _numbered(self) -> Iterator[tuple[int, SignallingEvent]]:
         for number, body in self._base.execute("SELECT number, body FROM event ORDER BY number"):
             try:
@@ -224,9 +243,16 @@ class Memory:
             base.execute(
                 "DELETE FROM event WHERE at < ? AND call NOT IN (SELECT call FROM going_on)", (now - self._kept,)
             )
-            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * max(KEPT, self._kept),))
+            base.execute("DELETE FROM said WHERE at < ?", (now - 2 * self.sayings_kept - HOUR,))
             for table in ("call", "keypad"):
                 base.execute(f"DELETE FROM {table} WHERE at < ?", (now - self._kept,))  # noqa: S608 - our own two names
+            for table, most in {"said": MAX_SAYINGS, "call": MAX_GOING_ON, "keypad": MAX_GOING_ON}.items():
+                (rows,) = base.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own three names
+                if rows > most:
+                    # What is written anew gets a new number, so the lowest are those longest without news.
+                    oldest = f"SELECT rowid FROM {table} ORDER BY rowid LIMIT ?"  # noqa: S608
+                    base.execute(f"DELETE FROM {table} WHERE rowid IN ({oldest})", (rows - most,))  # noqa: S608
+                    self.counts["sayings_evicted" if table == "said" else "memory_calls_evicted"] += rows - most
             (held,) = base.execute("SELECT count(*) FROM event").fetchone()
             if held > MAX_EVENTS:
                 self.counts["memory_evicted"] += held - MAX_EVENTS

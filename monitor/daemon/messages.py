@@ -26,6 +26,8 @@ class Rings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """capture → decode: the rings to read, whose sockets come along, and behind them the page of progress."""
 
     rings: tuple[RingTold, ...]
+    hep: bool = False
+    """Whether two more come along, to which capture agents send: one of UDP, one of TCP."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -126,6 +128,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     counts: dict[str, int] | None = None
     """All totals, now and then."""
     traffic: dict[str, Traffic] | None = None
+    sizes: dict[str, int] | None = None
+    """How full each table is, by its name in `Limits`; with the totals."""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):

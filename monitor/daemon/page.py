@@ -26,7 +26,10 @@ _count = Struct("=I")
 _suspect = Struct("=32sI")  # digest, deaths
 _ring = Struct("=QQI")  # of the block that was given back last: the kernel's number, frames before it and in it
 _clock = Struct("=qqqq")
-_COUNT_AT, _SUSPECTS_AT, _CLOCK_AT, _RINGS_AT = 16, 32, 2400, 2432
+_report = Struct("=32sQ")  # of a capture agent, which is looked into: digest, or zeros when none is; its number
+_dropped = Struct("=Q")  # by the kernel, of all that agents sent
+_COUNT_AT, _SUSPECTS_AT, _CLOCK_AT, _RINGS_AT, _REPORT_AT, _DROPPED_AT = 16, 32, 2400, 2432, 3680, 3720
+_NO_REPORT = bytes(32)
 
 
 class Left(NamedTuple):
@@ -59,6 +62,33 @@ class Page:
         """Nothing is looked into."""
         _place.pack_into(self._map, 0, 0, 0, 0)
 
+    def begin_report(self, number: int, report: bytes) -> bool:
+        """What an agent sent is looked into from now on, unless it has killed too many: then it shall be left alone.
+
+        It comes once, so that nobody can read it again: its digest must do.
+        """
+        name = sha256(report).digest()
+        is_left_alone = self.suspicious and self._suspects.get(name, 0) >= PATIENCE
+        _report.pack_into(self._map, _REPORT_AT, _NO_REPORT if is_left_alone else name, number)
+        return not is_left_alone
+
+    def end_reports(self, told: tuple[int, int]) -> None:
+        """None is looked into; so many were read, and dropped by the kernel, in all."""
+        number, dropped = told
+        _report.pack_into(self._map, _REPORT_AT, _NO_REPORT, number)
+        _dropped.pack_into(self._map, _DROPPED_AT, dropped)
+
+    @property
+    def reports(self) -> tuple[int, int]:
+        """How many were read, and how many the kernel dropped, in all."""
+        return int(_report.unpack_from(self._map, _REPORT_AT)[1]), int(_dropped.unpack_from(self._map, _DROPPED_AT)[0])
+
+    def accuse_report(self) -> str:
+        """Count a death on the report that the decoder before died on; its name, empty when it died of nothing such."""
+        name, number = _report.unpack_from(self._map, _REPORT_AT)
+        _report.pack_into(self._map, _REPORT_AT, _NO_REPORT, number)
+        return self._accuse(name) if name != _NO_REPORT else ""
+
     @property
     def left(self) -> Left | None:
         """What the decoder before died on; none when it died of something else."""
@@ -89,7 +119,9 @@ class Page:
 
     def accuse(self, frame: bytes) -> str:
         """Count a death on this frame; the frame's name, a digest."""
-        name = sha256(frame).digest()
+        return self._accuse(sha256(frame).digest())
+
+    def _accuse(self, name: bytes) -> str:
         self._suspects[name] = self._suspects.pop(name, 0) + 1
         self._suspects = dict(list(self._suspects.items())[-MAX_SUSPECTS:])
         for at, (known, deaths) in enumerate(self._suspects.items()):
@@ -101,6 +133,10 @@ class Page:
     def is_quarantined(self, frame: bytes) -> bool:
         """Whether this very frame has killed too many."""
         return self._suspects.get(sha256(frame).digest(), 0) >= PATIENCE
+
+    def is_left_alone(self, name: str) -> bool:
+        """The same, by the name that `accuse` gave."""
+        return self._suspects.get(bytes.fromhex(name), 0) >= PATIENCE
 
     def _read(self) -> dict[bytes, int]:
         (count,) = _count.unpack_from(self._map, _COUNT_AT)

@@ -48,7 +48,7 @@ def hiding(settings: Settings) -> Callable[[Record], Record] | None:
 def digest_of(settings: Settings, config: Path) -> str:
     """A short digest of the configuration and the lists that it names, as they are on disk now."""
     whole = sha256()
-    named = (str(config), settings.policy or "", *settings.meetings, *settings.directory)
+    named = (str(config), settings.policy or "", settings.suppressions or "", *settings.meetings, *settings.directory)
     for path in map(Path, filter(None, named)):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             with suppress(OSError):

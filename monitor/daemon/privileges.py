@@ -160,10 +160,12 @@ def leave_no_core() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def confine(allowed: Iterable[str], sending: Iterable[int] = ()) -> None:
+def confine(allowed: Iterable[str], sending: Iterable[int] = (), accepting: Iterable[int] = ()) -> None:
     """From now on only these system calls, and writing to these descriptors; anything else kills the process.
 
-    Raises `Unprivileged` where Linux cannot give that.
+    Connections may be accepted on the last of them, and read: nobody can be answered there. Raises `Unprivileged`
+    where Linux
+    cannot give that.
     """
     if not is_linux():
         return
@@ -175,21 +177,24 @@ def confine(allowed: Iterable[str], sending: Iterable[int] = ()) -> None:
     for name in sorted(SENDING):
         for descriptor in sending:
             only.add_rule(seccomp.ALLOW, name, seccomp.Arg(0, seccomp.EQ, descriptor))
+    for descriptor in accepting:
+        only.add_rule(seccomp.ALLOW, "getsockname")  # Python's way to make an object of a connection
+        only.add_rule(seccomp.ALLOW, "accept4", seccomp.Arg(0, seccomp.EQ, descriptor))
     only.load()
 
 
-def confine_capture(rings: Iterable[int], sending: Iterable[int]) -> None:
-    """For a capture that starts nobody: looks and listens, and sends nothing on its packet sockets, the first of these
-    descriptors; on the others it may, and on whatever is opened from now on.
+def confine_capture(mute: Iterable[int], sending: Iterable[int]) -> None:
+    """For a capture that starts nobody: looks and listens, and sends nothing on what it captures from, the first of
+    these descriptors; on the others it may, and on whatever is opened from now on.
 
     Raises `Unprivileged`.
     """
     if not is_linux():
         return
     seccomp = _seccomp()
-    highest = max(rings)
+    highest = max(mute)
     while os.dup(2) < highest:
-        pass  # no later descriptor shall be below those of the rings
+        pass  # no later descriptor shall be below those
     only = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     _allow(only, LOOKING)
     for name in sorted(SENDING):

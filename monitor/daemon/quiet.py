@@ -20,15 +20,15 @@ class Quiet:
         self._say = say
         self._now = Suppressions()
 
-    def load(self) -> Suppressions:
-        """As it is on disk. Raises `ConfigError`, and those of before stay."""
+    def load(self, path: str | None = None) -> Suppressions:
+        """As it is on disk, or in this copy of it. Raises `ConfigError`, and those of before stay."""
         if self._path is not None:
             from monitor.detections import rule_infos
             from monitor.platforms import known_platforms
             from monitor.sources.suppressions import load_suppressions
 
             rules = {rule.name for rule in rule_infos()}
-            self._now = load_suppressions(self._path, rules=rules, platforms=known_platforms())
+            self._now = load_suppressions(Path(path) if path else self._path, rules=rules, platforms=known_platforms())
             for one in self._now.expired(datetime.now(UTC)):
                 self._say(f"{self._path.name}:{one.line}: this suppression expired on {one.until}: its alerts are told")
         return self._now
@@ -45,9 +45,8 @@ class Quiet:
 
 
 def check_outwards(settings: Settings) -> None:
-    """What is wrong with the files of sinks and with the suppressions, told before anything starts: a `ConfigError`."""
+    """What is wrong with the files of sinks, told before anything starts: a `ConfigError`."""
     from monitor.outputs.sinks import outlet_of
 
-    Quiet(settings.suppressions, lambda _: None).load()
     for sink in settings.sinks.values():
         outlet_of(sink, {}).close()

@@ -87,7 +87,7 @@ def capture_alone(settings: Settings) -> int:
     settle(settings)
     if not write_only_below(()):
         say("capture: this kernel has no Landlock; where it writes is left to its permissions")
-    confine_capture(capture.rings, sending=(2, *notify.descriptors))
+    confine_capture(capture.mute, sending=(2, *notify.descriptors))
     ended = _until_told()
     notify.ready()
     while not ended():
@@ -108,9 +108,11 @@ def _capture_of(settings: Settings, notify: Notify) -> "Capture":
         ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
         promiscuous=settings.capture.promiscuous,
         backend=settings.capture.backend,
+        hep=address_of(settings.capture.hep.listen or ""),
         notify=notify,
     )
-    say(f"capturing on {', '.join(settings.capture.interfaces)}")
+    agents = [f"what capture agents send to {settings.capture.hep.listen}"] if settings.capture.hep.listen else []
+    say(f"capturing on {', '.join((*settings.capture.interfaces, *agents))}")
     if not is_linux():
         say(UNCONFINED)
     return capture
@@ -159,6 +161,7 @@ def _until_told() -> Callable[[], bool]:
 
 def serve(config: Path) -> int:
     """Correlate, remember, tell; until ended."""
+    from monitor.daemon.beginning import Beginning
     from monitor.daemon.endpoints import WebCounts, routes_of
     from monitor.daemon.ledger import Place
     from monitor.daemon.lists import Lists
@@ -183,6 +186,7 @@ def serve(config: Path) -> int:
     metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
 
     lists = Lists(config, settings)
+    beginning = Beginning(Path(settings.state), lists, lambda: digest_of(lists.settings, config), say)
     watching = Watching(lambda: lists.paths())
     vitals = Vitals(settings.capture.interfaces, notify.alive)
     served: Serve | None = None
@@ -215,10 +219,12 @@ def serve(config: Path) -> int:
             keeping=settings.retention,
             audit=audit_of(settings),
             digest=lambda: digest_of(lists.settings, config),
-            hide=hiding(settings),
+            hide=hiding(beginning.with_good_policy(settings)),
             suppressions=quiet.load,
             needs_restart=lambda: lists.needs_restart,
             say=say,
+            last=lambda: beginning.last(settings, quiet),
+            taken=beginning.keep,
         )
         memory = served.memory
         needed = lambda: Place.of(memory.fact("journal"))  # noqa: E731

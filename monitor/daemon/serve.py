@@ -9,7 +9,7 @@ import gc
 import select
 import sqlite3
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,6 +18,7 @@ from secrets import token_bytes
 from threading import Thread
 from typing import Any, NamedTuple, cast
 
+from monitor.daemon.anew import Anew
 from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
@@ -27,7 +28,9 @@ from monitor.daemon.memory import Memory
 from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
-from monitor.daemon.vitals import START_SECONDS, Vitals
+from monitor.daemon.totals import Totals
+from monitor.daemon.vitals import START_SECONDS, Vitals, fates_of
+from monitor.model.accounts import Accounts, accounts_of
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import HOUR
@@ -35,7 +38,7 @@ from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.settings import RetentionSettings
-from monitor.model.summary import Summary
+from monitor.model.summary import CaptureReport, Summary
 from monitor.model.suppressions import Suppressions, mark_of
 from monitor.outputs.audit import Audit
 from monitor.outputs.metrics import Metrics
@@ -53,10 +56,19 @@ MAX_SAID = 20
 class Read(NamedTuple):
     """The lists as they are on disk, or what is wrong with them."""
 
-    expected: Expected | None
-    suppressions: Suppressions
+    anew: Anew | None
     digest: str
     problems: Sequence[Problem] = ()
+
+
+class First(NamedTuple):
+    """The lists that it starts with."""
+
+    expected: Expected
+    suppressions: Suppressions
+    digest: str
+    at: float | None
+    """When they came into force, by the wall clock, if they are not those on disk."""
 
 
 class Serve:
@@ -77,11 +89,15 @@ class Serve:
         suppressions: Callable[[], Suppressions] = Suppressions,
         needs_restart: Callable[[], Sequence[str]] = tuple,
         say: Callable[[str], None] = lambda _: None,
+        last: Callable[[], First | None] = lambda: None,
+        taken: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`load` reads the lists; raises `ConfigError`, as where another has this state folder. It is called from
         another thread, except at the start. `needs_restart` names what it did not take.
 
         `hide` gives each record the pseudonyms under which it is told; `digest` is how the audit log names the lists.
+        `last` gives the lists to begin with when those on disk are broken, if there are any; `taken` is told the digest
+        of lists that have come into force.
         """
         self._audit, self._digest = audit, digest
         settings = keeping or RetentionSettings()
@@ -100,22 +116,27 @@ class Serve:
         self._wishes: deque[Future[Sequence[Problem]]] = deque()
         self._granted: list[Future[Sequence[Problem]]] = []
         self._reading: Future[Read] | None = None
+        self._anew: Anew | None = None
+        """Lists that were read and are not in force yet."""
         self.memory = Memory(state / "memory.db", settings.memory_hours * HOUR)
         self.ledger = Ledger(state / "journal")
         self.retention = Retention(state, self.ledger, self.memory, settings, audit)
         self.sayings = Sayings(self.memory.said())
         for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
             self.sayings.revise(said, time.time_ns())
-        self.expected = load()
-        self.suppressions = suppressions()
+        self._taken = taken
         self._key = token_bytes(32)
+        first = self._begin(last)
+        self.expected, self.suppressions = first.expected, first.suppressions
         self._lists = self._lists_of(self.expected)
         self._listener = listening(socket_path)
         self._decoders: list[Channel[FromDecode]] = []
         self._waiting: dict[Channel[FromDecode], deque[Said]] = {}
         """Messages that could not be remembered yet."""
+        self._sizes: dict[Channel[FromDecode], dict[str, int]] = {}
+        """How full the tables of each decoder are."""
         self._urgent = False
-        self._counts: dict[str, dict[str, int]] = {}
+        self._totals = Totals()
         self.traffic: dict[str, Traffic] = {}
         self.trouble = ""
         """Why nothing can be written down at the moment; empty when all is well."""
@@ -125,11 +146,16 @@ class Serve:
         self.standing = Standing()
         self._rebuild()
         self.vitals.started()
-        self._note_down("start")
+        if first.at is not None:
+            self.vitals.reloaded = first.at
+        self._note_down("start", "done" if first.at is None else "with the lists of before", first.digest)
+        if first.at is None:
+            self._taken(first.digest)
 
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
         by_descriptor = {decoder.fileno(): decoder for decoder in self._decoders}
+        seconds = 0 if self._anew else seconds
         for ready in select.select([self._listener.fileno(), *by_descriptor], [], [], seconds)[0]:
             if ready in by_descriptor:
                 self._hear(by_descriptor[ready])
@@ -149,7 +175,11 @@ class Serve:
     def try_reload(self) -> Sequence[Problem]:
         """Reload now if the lists are good; what is wrong with them if they are not."""
         self.vitals.beat(START_SECONDS)
-        return self._take_lists(self._read())
+        if problems := self._take_lists(self._read()):
+            return problems
+        while self._anew is not None:
+            self._judge_anew(self._anew)
+        return ()
 
     def _read(self) -> Read:
         """For any thread: it changes nothing here."""
@@ -159,29 +189,40 @@ class Serve:
         try:
             expected, suppressions = read_by(self._load, self._load_suppressions)
         except ConfigError as error:
-            return Read(None, Suppressions(), digest, error.problems)
-        return Read(cast(Expected, expected), cast(Suppressions, suppressions), digest)
+            return Read(None, digest, error.problems)
+        expected = cast(Expected, expected)
+        return Read(Anew(expected, cast(Suppressions, suppressions), self._lists_of(expected), digest), digest)
+
+    def _begin(self, last: Callable[[], First | None]) -> First:
+        """The lists to start with: those on disk, or else the last that were in force. Raises `ConfigError`."""
+        read = self._read()
+        if read.anew is not None:
+            return First(read.anew.expected, read.anew.suppressions, read.digest, None)
+        kept = last()
+        if kept is None:
+            raise ConfigError(read.problems)
+        self.metrics.reload_succeeded = False
+        self.ledger.write(reload_line(time.time_ns(), mistakes_of(read.problems, hidden=self._hide is not None), ()))
+        self._say_mistakes(read.problems)
+        return kept
 
     def _take_lists(self, read: Read) -> Sequence[Problem]:
-        """Take what was read, and say what it changes; or say what is wrong with it, and nothing has changed."""
+        """Begin to judge by what was read; or say what is wrong with it, and nothing has changed."""
         self.vitals.beat(START_SECONDS)
         problems, needs = read.problems, () if read.problems else tuple(self._needs_restart())
         self.ledger.write(reload_line(time.time_ns(), mistakes_of(problems, hidden=self._hide is not None), needs))
-        if read.expected is None:
+        before = self._anew
+        if read.anew is None:
             self.metrics.reload_succeeded = False
+            if before is not None:
+                before.is_newest = False
             self._say_mistakes(problems)
             self._note_down("reload", f"refused: {len(problems)} mistakes", read.digest)
             return problems
-        self.expected, self.suppressions = read.expected, read.suppressions
-        self._lists = self._lists_of(self.expected)
-        self._judge_anew()
-        for decoder in self._decoders:
-            with suppress(Closed):  # it will be heard of soon
-                decoder.send(self._lists)
-        self._note_down("reload", "taken", read.digest)
-        self.metrics.reload_succeeded = True
-        self.vitals.reloaded = time.time()
-        self._say("the lists were read anew")
+        self._anew = read.anew
+        if before is not None:  # its lists were never in force, and who waited for them gets these
+            self._anew.wishes += before.wishes
+            self.standing.take_over(before.standing)
         for name in needs:
             self._say(f"{name} has changed in the configuration: restart joinwatch to take that")
         return ()
@@ -193,13 +234,17 @@ class Serve:
         more = len(problems) - MAX_SAID
         self._say((f"{more} more mistakes; " if more > 0 else "") + "the lists of before stay in use")
 
-    def _judge_anew(self) -> None:
-        """Everything that is remembered, under the lists of now; what they take back is said as well."""
-        before, now, lossy = self.standing, self.correlator.now, self.correlator.lossy
-        self._rebuild()
-        self.correlator.lossy = lossy
-        for record in self.correlator.advance(now):
-            self._tell(record)
+    def _judge_anew(self, anew: Anew) -> None:
+        """A slice of what is remembered, under the lists to come; when that was all, they take over."""
+        if self.ledger.is_full or not anew.go_on(self.memory, self._tell):
+            return
+        self._anew = None
+        before, now = self.standing, self.correlator.now
+        anew.correlator.lossy = self.correlator.lossy
+        for record in anew.correlator.advance(now):
+            self._tell(record, anew)
+        self.expected, self.suppressions, self._lists = anew.expected, anew.suppressions, anew.lists
+        self.correlator, self.standing = anew.correlator, anew.standing
         for said in self.standing.lines_after(before, now):
             if said.get("withdrawn") and self.memory.counts["memory_evicted"]:
                 continue  # Perhaps it is only not remembered why it was one.
@@ -207,17 +252,28 @@ class Serve:
             self.ledger.write(said)
             if said.get("withdrawn"):
                 self.metrics.withdraw(said["id"])
+        self.metrics.stand(anew.stands.values())
         self._urgent = True
         self._write_down()
+        for decoder in self._decoders:
+            with suppress(Closed):  # it will be heard of soon
+                decoder.send(self._lists)
+        self._note_down("reload", "taken", anew.digest)
+        self._taken(anew.digest)
+        self.metrics.reload_succeeded = anew.is_newest
+        self.vitals.reloaded = time.time()
+        self._say("the lists were read anew")
+        for wish in anew.wishes:
+            wish.set_result(())
+        # The lists and stages of before are full of circles. Those of now are not set aside as at the start: legs that
+        # hold themselves are among them.
+        gc.unfreeze()
+        gc.collect()
 
     @property
     def counts(self) -> dict[str, int]:
         """Totals of everybody."""
-        merged: dict[str, int] = {}
-        for counts in self._counts.values():
-            for name, count in counts.items():
-                merged[name] = merged.get(name, 0) + count
-        return {**merged, **self.correlator.counts, **self.memory.counts}
+        return {**self._totals.all, **self.correlator.counts, **self.memory.counts}
 
     def close(self) -> None:
         """The last words."""
@@ -235,13 +291,18 @@ class Serve:
         if self._reading is not None and self._reading.done():
             problems = self._take_lists(self._reading.result())
             granted, self._granted, self._reading = self._granted, [], None
-            for wish in granted:
-                wish.set_result(problems)
+            if not problems and self._anew is not None:
+                self._anew.wishes += granted
+            else:
+                for wish in granted:
+                    wish.set_result(problems)
         if self._wishes and self._reading is None:
             self._granted = [self._wishes.popleft() for _ in range(len(self._wishes))]
             reading: Future[Read] = Future()
             self._reading = reading
             Thread(target=lambda: reading.set_result(self._read()), name="lists", daemon=True).start()
+        if self._anew is not None:
+            self._judge_anew(self._anew)
 
     def _note_down(self, action: str, result: str = "done", digest: str | None = None) -> None:
         """What this daemon did, under which lists, into the audit log; on a full disk it goes on without."""
@@ -270,9 +331,15 @@ class Serve:
         """The stages anew, from all that is remembered, under the lists of now."""
         self.metrics.forget_present()
         self.correlator = Correlator(self.expected)
-        self.standing = Standing()
-        gc.collect()  # the stages of before are full of circles; their memory is for those of now
+        self.standing = Standing(self.expected.policy.limits.alerts)
+        # The stages of before are full of circles; their memory is for those of now. What the lists hold stays as it
+        # is, and need not be looked through again.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         self._judge(self.memory.events())
+        if self._anew is not None:
+            self._anew.begin()
         self._write_down()
 
     def _welcome(self) -> None:
@@ -299,10 +366,12 @@ class Serve:
             decoder.close()
             self._decoders.remove(decoder)
             self._waiting.pop(decoder, None)
+            self._sizes.pop(decoder, None)
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
-        self.vitals.hear(said.decoder, len(self._decoders), said.traffic)
+        reports = (said.counts or {}).get("hep_received", 0)
+        self.vitals.hear(said.decoder, len(self._decoders), said.traffic, reports)
         self.correlator.lossy = said.lossy
         if said.number:
             self._waiting.setdefault(decoder, deque()).append(said)
@@ -311,12 +380,36 @@ class Serve:
             for record in self.correlator.advance(said.now):
                 self._tell(record)
         if said.counts is not None:
-            self._counts[said.decoder] = said.counts
+            self._totals.take(said.decoder, said.counts)
         if said.traffic is not None:
             self.traffic = said.traffic
             traffic = self.vitals.traffic.values()
             self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
-            self.metrics.write(Summary(at=self.correlator.now, captures=(), counts=self.counts))
+            self.metrics.write(self._summary())
+            self.metrics.take_reports(self.counts)
+        if said.sizes is not None:
+            self._sizes[decoder] = said.sizes
+            self.metrics.take_sizes(self.sizes, self.expected.policy.limits)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How full each table is, of all decoders together and of this process."""
+        together = Counter[str]()
+        for sizes in self._sizes.values():
+            together.update(sizes)
+        return {**together, **self.correlator.sizes}
+
+    def _summary(self) -> Summary:
+        """What the decoders counted, and where the packets went that they took."""
+        fates = [fates_of(one) for one in self.vitals.traffic.values()]
+        wanted = sum(taken for taken, _, _ in fates)
+        filtered = sum(filtered for _, filtered, _ in fates)
+        counts = self.counts
+        wanted += counts.get("hep_received", 0)
+        live = CaptureReport(capture="", frames=wanted + filtered, wanted=wanted)
+        # A decoder tells its counts a little after it took its first packets.
+        accounts = accounts_of((live,), counts) if "datagrams" in counts else Accounts()
+        return Summary(at=self.correlator.now, captures=(), counts=counts, accounts=accounts)
 
     def _remember(self, decoder: Channel[FromDecode]) -> None:
         """Events into memory, then through the stages; what cannot be kept now waits, and so does its sender."""
@@ -332,6 +425,8 @@ class Serve:
                 self.trouble = f"memory: {error}"
                 return
             waiting.popleft()
+            for event in new:
+                self.metrics.write(event)
             self._judge(new)
             for oddity in first.events:
                 if isinstance(oddity, Oddity):
@@ -344,16 +439,20 @@ class Serve:
             for record in self.correlator.feed(event):
                 self._tell(record)
 
-    def _tell(self, record: Record) -> None:
-        """The record to everybody, unless it was said before: then only to who must know how things are."""
-        quiet = self._suppressed(record) if isinstance(record, Alert) else None
+    def _tell(self, record: Record, anew: Anew | None = None) -> None:
+        """The record to everybody, unless it was said before: then only to who must know how things are.
+
+        What is judged `anew` is how things are once that takes over.
+        """
+        by = anew or self
+        quiet = self._suppressed(record, by) if isinstance(record, Alert) else None
         if self._hide is not None:
             record = self._hide(record)
-        said = object_of(record, self.correlator.now) if isinstance(record, KINDS["replay"]) else None
+        said = object_of(record, by.correlator.now) if isinstance(record, KINDS["replay"]) else None
         is_new = said is None or self.sayings.is_new(said, moment_of(record))
         if said is not None:
             said = said if quiet is None else said | {"suppressed": quiet}
-            self.standing.take(said, is_new=is_new)
+            by.standing.take(said, is_new=is_new)
         if is_new:
             if said is not None:
                 self.ledger.write(said)
@@ -362,14 +461,16 @@ class Serve:
                 self.metrics.write(record)
             else:
                 self.metrics.suppress(record)
-        elif quiet is None:
+        elif quiet is None and anew is None:
             self.metrics.restore(record)
+        if anew is not None and quiet is None:
+            anew.note(record)
 
-    def _suppressed(self, alert: Alert) -> dict[str, Any] | None:
+    def _suppressed(self, alert: Alert, by: "Serve | Anew") -> dict[str, Any] | None:
         """What the journal says of who keeps this alert quiet, and why; none when it is told."""
-        said = object_of(alert, self.correlator.now) if self.suppressions.entries else None
-        by = self.suppressions.of(said) if said is not None else None
-        return None if by is None else mark_of(by)
+        said = object_of(alert, by.correlator.now) if by.suppressions.entries else None
+        found = by.suppressions.of(said) if said is not None else None
+        return None if found is None else mark_of(found)
 
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
@@ -381,6 +482,7 @@ class Serve:
             return
         self.trouble = self.retention.trouble
         self._urgent = False
+        self.sayings.turn(self.correlator.now, self.memory.sayings_kept, self._stands)
         rows = self.sayings.unwritten()
         try:
             if rows:
@@ -391,6 +493,10 @@ class Serve:
                 raise
             self.sayings.unwritten_again(rows)
             self.trouble = f"memory: {error}"
+
+    def _stands(self, name: str) -> bool:
+        """Whether a participant or an alert of that id stands, under the lists of now or those to come."""
+        return self.standing.has(name) or (self._anew is not None and self._anew.standing.has(name))
 
     def _lists_of(self, expected: Expected) -> Lists:
         named: dict[MeetingRef, set[bytes] | None] = {}

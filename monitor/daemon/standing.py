@@ -9,25 +9,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from monitor.model.evidence import HOUR, SECOND, Nanoseconds
 from monitor.model.problems import Problem
 from monitor.outputs.records import time_of
 
 ACTIVE: Nanoseconds = HOUR
 """After its last sighting, as metrics and sinks have it."""
-MAX_STANDING = 20_000
-"""Alerts, and participants: beyond, the oldest are not compared."""
+MAX_STANDING = 16_384
+"""Alerts, and participants, unless the policy limits alerts otherwise: beyond, the oldest are not compared."""
 MAX_MISTAKES, MAX_TEXT = 64, 1000
 """In one line; `joinwatch check` tells all."""
 WITHDRAWN = "the lists were changed"
 
 
+Lines = OrderedDict[str, bytes]
+"""By what they are about; as JSON, which takes a third of the room of objects, for they are hardly ever read."""
+
+
 class Standing:
     """Lines of the journal, by what they are about; a later one takes the place of an earlier."""
 
-    def __init__(self) -> None:
-        self._alerts: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._joins: OrderedDict[str, dict[str, Any]] = OrderedDict()
+    def __init__(self, most: int = MAX_STANDING) -> None:
+        self._most = most
+        self._alerts: Lines = OrderedDict()
+        self._joins: Lines = OrderedDict()
         self._written: set[str] = set()
         """Those of them that were written because of this standing, and not of one before."""
 
@@ -41,6 +48,8 @@ class Standing:
                 self._keep(self._joins, name, said)
             case "leave":
                 self._joins.pop(name, None)
+                self._written.discard(name)
+                return
             case _:
                 return
         if is_new:
@@ -48,25 +57,44 @@ class Standing:
         else:
             self._written.discard(name)
 
-    def _keep(self, table: OrderedDict[str, dict[str, Any]], name: str, said: dict[str, Any]) -> None:
-        table[name] = said
+    def has(self, name: str) -> bool:
+        """Whether a participant or an alert of that id stands."""
+        return name in self._joins or name in self._alerts
+
+    def _keep(self, table: Lines, name: str, said: dict[str, Any]) -> None:
+        table[name] = msgspec.json.encode(said)
         table.move_to_end(name)
-        if len(table) > MAX_STANDING:
+        if len(table) > self._most:
             gone, _ = table.popitem(last=False)
             self._written.discard(gone)
 
+    def take_over(self, other: "Standing") -> None:
+        """What was written because of another, which never came to be, stands in the journal: it must be compared."""
+        for name in other._written:  # noqa: SLF001 - another of our kind
+            for mine, theirs in ((self._alerts, other._alerts), (self._joins, other._joins)):  # noqa: SLF001
+                if name in theirs:
+                    self._keep(mine, name, _read(theirs[name]))
+
     def lines_after(self, before: "Standing", now: Nanoseconds) -> Iterator[dict[str, Any]]:
         """What must be said beside what was: alerts that are none any more or less severe, and verdicts of before."""
-        for name, said in before._alerts.items():  # noqa: SLF001 - another of our kind
-            here = self._alerts.get(name)
+        for name, line in before._alerts.items():  # noqa: SLF001 - another of our kind
+            if line == self._alerts.get(name):
+                continue
+            said, here = _read(line), _read(self._alerts[name]) if name in self._alerts else None
             if here is None and _nanoseconds(said["last_seen"]) > now - ACTIVE:
                 yield {**said, "time": time_of(now), "withdrawn": WITHDRAWN}
             elif here is not None and here["severity"] != said["severity"] and name not in self._written:
                 yield {**here, "time": time_of(now)}
-        for name, said in self._joins.items():
+        for name, line in self._joins.items():
             was = before._joins.get(name)  # noqa: SLF001
-            if was is not None and name not in self._written and _verdict(was) != _verdict(said):
-                yield said
+            if was is None or was == line or name in self._written:
+                continue
+            if _verdict(_read(was)) != _verdict(_read(line)):
+                yield _read(line)
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(line, type=dict[str, Any])
 
 
 def _verdict(said: dict[str, Any]) -> tuple[Any, Any]:

@@ -36,6 +36,7 @@ class Vitals:
         self._begun = time.time()
         self._deadline = time.monotonic() + START_SECONDS
         self._heard = 0.0
+        self._reports = ("", 0)
         self._latest: dict[str, Traffic] = {}
         self._lives: dict[str, dict[str, Traffic]] = {}
         self._before: dict[str, Traffic] = {}
@@ -48,7 +49,7 @@ class Vitals:
         """Why nothing can be written down; empty when all is well."""
         self.packet_time: Nanoseconds = 0
         self.last_packet = 0.0
-        """When a packet was last taken from a ring, by the wall clock."""
+        """When a packet was last taken from a ring or an agent, by the wall clock."""
         self.queued = 0
         """Events that could not be remembered yet."""
         self.remembered = 0
@@ -67,9 +68,12 @@ class Vitals:
         self.reloaded = time.time()
         self.beat()
 
-    def hear(self, decoder: str, together: int, traffic: Mapping[str, Traffic] | None) -> None:
-        """A decoder gives a sign of life; one of so many who are connected."""
+    def hear(self, decoder: str, together: int, traffic: Mapping[str, Traffic] | None, reports: int = 0) -> None:
+        """A decoder gives a sign of life; one of so many who are connected. It has read so many `reports` of agents."""
         self._heard = time.monotonic()
+        if reports and (decoder, reports) != self._reports:
+            self._reports = decoder, reports
+            self.last_packet = time.time()
         self._together = max(self._together, together)
         if decoder not in self._lives:
             self._decoders += 1

@@ -10,8 +10,8 @@ from monitor.decoders.sip_fields import USUAL, canonical
 from monitor.decoders.sip_message import SipMessage, text_from
 from monitor.model.calls import MAX_TEXT
 
-MAX_HARMLESS = 4096
-"""Names of other headers that are remembered as being none that anybody asks for."""
+MAX_HARMLESS, MAX_NAME = 4096, 64
+"""Names of other headers that are remembered as being none that anybody asks for, and how long each may be."""
 
 _USUAL: Final = {name.lower(): name.encode() for name in USUAL}
 _TELLING: Final = frozenset(
@@ -93,6 +93,6 @@ def _is_harmless(name: bytes) -> bool:
         return True
     if b":" in name or canonical(name) in _USUAL:
         return False
-    if len(_harmless) < MAX_HARMLESS:
+    if len(_harmless) < MAX_HARMLESS and len(name) <= MAX_NAME:
         _harmless.add(name)
     return True

@@ -20,6 +20,11 @@ MAX_WIDENED = 512
 MAX_UNREAD_BYTES = 1024 * 1024
 """Of descriptions that wait to be read: some 4,000 as telephones send them."""
 
+MAX_ADDRESS = len("255.255.255.255")
+
+MIN_UNREAD = 64
+"""So many may wait before those of calls that are over are looked for; then twice as many as are left."""
+
 _NOWHERE: Final = bytes(4)
 """How RFC 2543 puts a call on hold."""
 
@@ -42,6 +47,7 @@ class SipMedia:
         self._widened: set[int] = set()
         self._unread: list[tuple[Call, Side, bytes, bytes]] = []
         self._unread_bytes = 0
+        self._crowded = MIN_UNREAD
         addresses.readers.append(self.read)
 
     def announce(self, call: Call, side: Side, message: SipMessage, packet: Packet) -> tuple[Decoded, ...]:
@@ -68,6 +74,8 @@ class SipMedia:
             self._unread_bytes += len(body)
             if self._unread_bytes >= MAX_UNREAD_BYTES:
                 self.read()
+            elif len(self._unread) > self._crowded:
+                self._forget_unread()
             return NOTHING
         self.read()
         try:
@@ -88,6 +96,12 @@ class SipMedia:
                         self._take(call, side, *usual, NO_TYPES, sender)
                     else:
                         self._take_all(call, side, parse_sdp(body).media, sender)
+
+    def _forget_unread(self) -> None:
+        """Nobody will ask for descriptions of calls that are over, and they hold their calls."""
+        self._unread = [one for one in self._unread if one[0].state is not OVER]
+        self._unread_bytes = sum(len(body) for _, _, body, _ in self._unread)
+        self._crowded = 2 * len(self._unread) + MIN_UNREAD
 
     def forget(self, call: Call) -> None:
         """The call is over, or must be forgotten as if it were."""
@@ -161,7 +175,8 @@ def usual_media(body: bytes) -> tuple[bytes, int, frozenset[int]] | None:
     words = body[media + 9 : body.find(b"\r\n", media)].split(b" ", 2)
     if len(words) < 3 or words[1] != b"rtp/avp" or any(map(body.__contains__, _UNUSUAL)):
         return None
-    address = _packed(body[line + 10 : body.find(b"\r\n", line)])
+    place = body[line + 10 : body.find(b"\r\n", line)]
+    address = _packed(place) if len(place) <= MAX_ADDRESS else None
     port = int(words[0]) if words[0].isdigit() and len(words[0]) <= 5 else 0
     events = _event_types(body)
     return (address, port, events) if address is not None and events and 0 < port < 65536 else None

@@ -10,7 +10,10 @@ from monitor.model.roster import Joined, RosterChange, Verdict
 
 
 class AnonymousParticipant:
-    """Admitted without a usable identity; one alert a leg, since nothing tells two such legs apart."""
+    """Admitted without a usable identity; one alert a leg, since nothing tells two such legs apart.
+
+    In the place of `uninvited-participant`. It is high where the meeting is marked above the policy's default.
+    """
 
     info: ClassVar = RuleInfo(
         name="anonymous-participant",

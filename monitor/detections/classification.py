@@ -11,7 +11,12 @@ from monitor.model.roster import Joined, RosterChange
 
 
 class ClassificationExceedsPlatform:
-    """The marking ranks above the platform's limit, and someone joins; once a meeting, so nobody's fault by name."""
+    """The marking ranks above the platform's limit, and someone joins; once a meeting, so nobody's fault by name.
+
+    The limit is the platform's `max_classification` in the policy; without one nothing is told. A marking is a formal
+    term in title, description, CLASS or CATEGORIES (`Stg. GEHEIM`, `Dep.V.`, `Rubricering: …`), not a word that merely
+    contains one.
+    """
 
     info: ClassVar = RuleInfo(
         name="classification-exceeds-platform",

@@ -12,7 +12,10 @@ from monitor.model.roster import Participant, RosterChange, Stayed
 
 
 class DuplicateIdentity:
-    """Two admitted legs of one person in one meeting overlap; an app and its "call me" audio make it low."""
+    """Two admitted legs of one person in one meeting overlap; an app and its "call me" audio make it low.
+
+    A telephone that several people of the directory share may be in once for each of them.
+    """
 
     info: ClassVar = RuleInfo(
         name="duplicate-identity",

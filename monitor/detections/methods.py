@@ -11,7 +11,11 @@ from monitor.model.roster import Joined, RosterChange
 
 
 class ForbiddenJoinMethod:
-    """The method is not allowed for the meeting's classification, invited or not."""
+    """The method is not allowed for the meeting's classification, invited or not.
+
+    What is allowed stands in the policy's `[allowed_methods]`; a meeting without a marking, or with one that the table
+    does not have, has what the default's has. Without the table nothing is forbidden.
+    """
 
     info: ClassVar = RuleInfo(
         name="forbidden-join-method",

@@ -69,7 +69,11 @@ class OutsideSchedule:
 
 
 class UnscheduledMeeting:
-    """Joined a meeting without an occurrence on that local date, or one that is in no calendar. One a participant."""
+    """Joined a meeting without an occurrence on that local date, or one that is in no calendar. One a participant.
+
+    Cancelled, moved and excepted dates have no occurrence. It is low, for meetings are made by telephone, too; what is
+    no meeting of the calendar has no list that somebody could be missing from.
+    """
 
     info: ClassVar = RuleInfo(
         name="unscheduled-meeting",

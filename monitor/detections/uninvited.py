@@ -11,7 +11,12 @@ from monitor.model.roster import Joined, RosterChange, Verdict
 
 
 class UninvitedParticipant:
-    """Admitted, not anonymous, and no address of organizer, attendee, delegate or room of this occurrence."""
+    """Admitted, not anonymous, and no address of organizer, attendee, delegate or room of this occurrence.
+
+    What counts is who the network says they are; a display name proves nothing. Somebody whom the bridge's roster alone
+    names is judged in the same way. One date of a series may have a list of its own. Where the meeting does not take
+    place on that date, or no calendar has it, nobody can be on its list: `unscheduled-meeting` tells that.
+    """
 
     info: ClassVar = RuleInfo(
         name="uninvited-participant",

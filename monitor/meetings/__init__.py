@@ -250,6 +250,7 @@ class Meetings:
         self._transfers.expire(at)
         self._strangers.expire(at)
         self._rosters.expire(at)
+        self.timers.sweep()
 
     def finish(self, at: Nanoseconds) -> Iterator[RosterChange]:
         """The capture ends: what is certain by its last packet. Who is still there has not left."""

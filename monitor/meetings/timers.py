@@ -31,13 +31,18 @@ class Timers:
     def set(self, when: Nanoseconds, say: Say, lives: Lives) -> None:
         """Say it then. Of two deadlines at one moment the one that was set first is heard first."""
         if len(self._heap) > self._limit:
-            self._heap = [timer for timer in self._heap if timer[3]()]
-            heapify(self._heap)
+            self.sweep()
             # A deadline holds its leg: those of the dead must not be many.
             self._limit = len(self._heap) + len(self._heap) // 4 + MAX_IDLE
         self._count += 1
         heappush(self._heap, (when, self._count, say, lives))
         self.due = self._heap[0][0]
+
+    def sweep(self) -> None:
+        """Forget those that matter no more, and whom they hold."""
+        self._heap = [timer for timer in self._heap if timer[3]()]
+        heapify(self._heap)
+        self.due = self._heap[0][0] if self._heap else FOREVER
 
     def passed(self, at: Nanoseconds) -> Iterator[tuple[Nanoseconds, Say]]:
         """The deadlines until `at` that still matter, one by one: what one says may set another."""

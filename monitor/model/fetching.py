@@ -40,7 +40,9 @@ class CalendarServer(Server, frozen=True, kw_only=True):
     folder: str = ""
     """Where the files go; name it in `meetings`."""
     past_days: Annotated[int, _from(1, 366)] = 7
+    """Meetings that were, so that whoever is still in one is judged by its list."""
     future_days: Annotated[int, _from(1, 366)] = 60
+    """Meetings to come, so that a number tried today is known for that of a meeting next month."""
 
 
 class PeopleServer(Server, frozen=True, kw_only=True):
@@ -49,13 +51,17 @@ class PeopleServer(Server, frozen=True, kw_only=True):
     base: str = ""
     """Below which people are: `ou=people,dc=ministry,dc=example`."""
     filter: str = "(objectClass=person)"
+    """Which of them (RFC 4515)."""
     file: str = ""
     """A CSV file; name it in `directory`."""
     max_people: Annotated[int, _from(1, 1_000_000)] = 200_000
+    """A longer list is not taken."""
 
 
 class Fetch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Both are off until they have a `url`, and each is started by itself: `joinwatch fetch calendars`, `… people`."""
 
     calendars: CalendarServer = CalendarServer()
+    """Meetings, by CalDAV."""
     people: PeopleServer = PeopleServer()
+    """The directory, by LDAP."""

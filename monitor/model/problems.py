@@ -15,11 +15,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """What stands there, in a few words; never a secret."""
     expected: str
     """What would be right."""
+    is_private: bool = False
+    """Whether the file names people though its name does not say so."""
 
     @property
     def for_log(self) -> str:
         """The same without what stands in a list of people, for there it may be one of them."""
-        if not self.file.lower().endswith((".ics", ".vcf", ".csv")):
+        if not self.is_private and not self.file.lower().endswith((".ics", ".vcf", ".csv")):
             return str(self)
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: expected {self.expected}; `joinwatch check` shows what stands there"

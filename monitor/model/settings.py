@@ -10,17 +10,27 @@ from monitor.model.sinks import Sink
 AtLeastZero = msgspec.Meta(ge=0, le=36_525)
 
 
+class HepSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where capture agents send what they see (HEP3). Whose reports are read is in the policy: `[site] hep_senders`."""
+
+    listen: str | None = None
+    """`HOST:PORT`, an IPv6 host in brackets, of UDP and TCP; `0.0.0.0` or `[::]` for all addresses. Usual is port 9060.
+    Without it nobody listens."""
+
+
 class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is captured."""
 
     interfaces: tuple[str, ...] = ()
-    """Names, as `ip link` shows them: those that a mirror port feeds."""
-    ring_mebibytes: int = 64
-    """Of each interface: what arrives while a decoder is busy waits here."""
+    """Names, as `ip link` shows them: those that a mirror port feeds. Without any there must be `[capture.hep]`."""
+    ring_mebibytes: Annotated[int, msgspec.Meta(ge=1, le=4_095)] = 64
+    """Of each interface: what arrives while a decoder is busy waits here. The kernel has no rings of 4 GiB."""
     promiscuous: bool = True
+    """Whether frames for others are taken, as a mirror's are. Without, the adapter drops all but our own."""
     backend: Literal["ring", "libpcap"] | None = None
     """What captures: the kernel's own ring, which is Linux's, or libpcap, which is anywhere. By default what there is.
     """
+    hep: HepSettings = HepSettings()
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,8 +49,9 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     others.
     """
 
-    max_mebibytes: int = 0
-    """All files together, from 128; beyond it they go even unread by a sink, which is counted and told. 0: no end."""
+    max_mebibytes: Annotated[int, msgspec.Meta(ge=0, le=1024 * 1024 * 1024)] = 0
+    """All files together, from 128 on; beyond it they go even unread by a sink, which is counted and told. 0: no end.
+    """
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +67,9 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     attempts: Annotated[int, AtLeastZero] = 30
     """Who tried, and was not admitted."""
     calls: Annotated[int, AtLeastZero] = 30
+    """Who called what. The daemon writes no such lines so far."""
     rosters: Annotated[int, AtLeastZero] = 30
+    """Whom a bridge named as being in a conference. The daemon writes no such lines so far."""
     oddities: Annotated[int, AtLeastZero] = 14
     """They name nobody, and a flood of them is large."""
     others: Annotated[int, AtLeastZero] = 90
@@ -71,6 +84,7 @@ class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The log of who looked at personal data, gave it out or erased it."""
 
     enabled: bool = True
+    """Whether there is one."""
     reasons: bool = False
     """Whether `explain`, `forget` and `purge` demand `--reason TEXT`."""
     key: str | None = None
@@ -81,8 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The whole of it, as the TOML file has it."""
 
     meetings: tuple[str, ...] = ()
+    """iCalendar files, or folders of them: who is expected. Watched for changes."""
     directory: tuple[str, ...] = ()
+    """vCard and CSV files, or folders of them: who is who. Watched for changes."""
     policy: str | None = None
+    """The policy: what is allowed and who is trusted, in TOML. Watched for changes."""
     state: str = "/var/lib/joinwatch"
     """Memory and journal: the only folder that is written."""
     runtime: str = "/run/joinwatch"
@@ -94,11 +111,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pseudonyms: str | None = None
     """A file with a key of 32 random bytes or more: everybody is called by a keyed digest in all that is told."""
     capture: CaptureSettings = CaptureSettings()
+    """What is captured."""
     serve: ServeSettings = ServeSettings()
+    """Metrics and health over HTTP."""
     journal: JournalSettings = JournalSettings()
+    """How large the journal may become."""
     retention: RetentionSettings = RetentionSettings()
+    """How long what names people is kept."""
     audit: AuditSettings = AuditSettings()
+    """The log of who looked."""
     fetch: Fetch = Fetch()
+    """Whom to ask for calendars and people."""
     sinks: dict[str, Sink] = {}
     """To whom alerts are delivered, by names of your choice; each is a process of its own, and none is the default."""
 

@@ -19,12 +19,13 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sensor: str = ""
     """The name of this monitor, where there are several; by default the host's, and none for Alertmanager."""
     timeout_seconds: int = 10
-    """Of one delivery, from its first byte to the end of the answer; 1 to 60."""
+    """Of one delivery, from its first byte to the end of the answer."""
     ca_file: str | None = None
     """Certificates (PEM) that sign the other side's; by default the system's."""
     cert_file: str | None = None
     """Our own certificate and key (PEM), for TLS with client certificates."""
     key_file: str | None = None
+    """The key of `cert_file`, where it does not stand in the same file."""
 
 
 class HttpSink(SinkSettings, frozen=True, kw_only=True):
@@ -35,14 +36,16 @@ class HttpSink(SinkSettings, frozen=True, kw_only=True):
     username: str = ""
     """For basic authentication, with `password_file`."""
     password_file: str | None = None
+    """A file with the password on its first line."""
     bearer_token_file: str | None = None
+    """A file with a token, in place of user and password."""
 
 
 class AlertmanagerSink(HttpSink, frozen=True, kw_only=True, tag="alertmanager", tag_field="kind"):
     """One Alertmanager; several are several sinks, and all get all. `url` is its root: `http://am.example:9093`."""
 
     resend_seconds: int = 60
-    """How often what is active is told again, for an Alertmanager that starts anew has forgotten it; 10 to 600."""
+    """How often what is active is told again, for an Alertmanager that starts anew has forgotten it."""
 
 
 class WebhookSink(HttpSink, frozen=True, kw_only=True, tag="webhook", tag_field="kind"):
@@ -51,7 +54,9 @@ class WebhookSink(HttpSink, frozen=True, kw_only=True, tag="webhook", tag_field=
     secret_file: str
     """The shared secret of the signature: `whsec_` and base64, or 24 to 64 bytes as they are."""
     format: Literal["journal", "ecs", "ocsf"] = "journal"
+    """A line of the journal as it is, or its mapping."""
     records: tuple[RecordType, ...] = ("alert",)
+    """What is delivered."""
 
 
 class SyslogSink(SinkSettings, frozen=True, kw_only=True, tag="syslog", tag_field="kind"):
@@ -60,13 +65,15 @@ class SyslogSink(SinkSettings, frozen=True, kw_only=True, tag="syslog", tag_fiel
     address: str
     """`tcp://HOST:PORT` or `tls://HOST:PORT`."""
     format: Literal["rfc5424", "cef", "ecs", "ocsf"] = "rfc5424"
+    """A sentence with structured data, or a mapping."""
     records: tuple[RecordType, ...] = ("alert",)
+    """What is delivered."""
     facility: int = 13
     """RFC 5424, table 1; 13 is *log audit*."""
     sd_id: str = "joinwatch@32473"
     """Of the structured data: `name@NUMBER`, the number an enterprise's of IANA; 32473 is that of examples."""
     max_bytes: int = 8192
-    """Of one message; 2048 to 65536. Longer ones lose their reasons first."""
+    """Of one message. Longer ones lose their reasons first."""
 
 
 Sink: TypeAlias = AlertmanagerSink | WebhookSink | SyslogSink

@@ -15,10 +15,13 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     """Who answers for it."""
     reason: str
+    """Why nobody needs to be told."""
     until: date
     """The last day on which it counts, in UTC."""
     ticket: str = ""
+    """Where the decision is written down."""
     rule: str | None = None
+    """Its name, as `joinwatch rules` has it."""
     subject: str | None = None
     """As the journal has it: `tel:+31205550123`."""
     subject_prefix: str | None = None
@@ -26,6 +29,7 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     meeting: str | None = None
     """The UID of its series, or its name on the platform: `number:27311234567`."""
     platform: str | None = None
+    """Its name, as `joinwatch platforms` has it."""
 
     @property
     def ends(self) -> datetime:

@@ -21,7 +21,7 @@ MAX_CALLS = 5000
 AT_ONCE = 1000
 """Shown together then."""
 
-FIXED = 8 + 11 + 7 + 4 + 5 * 2
+FIXED = 11 + 7 + 4 + 5 * 2
 """Columns of the page that are not for the two ends of a call."""
 
 
@@ -106,20 +106,25 @@ class CallList:
             return
         today = day(lines[0].at, self._zone)
         self._page.line(f"{many(len(lines), 'call')}, {today}, times in {name(self._zone_name)}", style="bold")
-        room = (self._page.width - FIXED) // 2
-        rows = [_row(room, "time", "from", "to", "state", "lasted", "keys"), "-" * self._page.width]
-        for line in lines:
-            at = clock(line.at, self._zone, today)
+        times = [_time(clock(line.at, self._zone, today)) for line in lines]
+        wide = max(map(len, times))
+        room = (self._page.width - FIXED - wide) // 2
+        rows = [_row(room, f"{'time':{wide}}", "from", "to", "state", "lasted", "keys"), "-" * self._page.width]
+        for at, line in zip(times, lines, strict=True):
             keys = str(line.keys or "")
-            rows.append(_row(room, at, line.caller, line.callee, line.state, _duration(line), keys))
+            rows.append(_row(room, f"{at:{wide}}", line.caller, line.callee, line.state, _duration(line), keys))
         self._page.raw("".join(f"{row.rstrip()}\n" for row in rows))
         self._shown += len(lines)
 
 
+def _time(at: str) -> str:
+    """When a call began; of another day's call the date goes first, without year and seconds."""
+    return at if len(at) <= 8 else at[5:16]
+
+
 def _row(room: int, at: str, caller: str, callee: str, state: str, duration: str, keys: str) -> str:
-    """The cells of a call in their columns; of another day's call the date goes first, without its seconds."""
-    at = at[-8:] if len(at) <= 8 else at[5:16]
-    return f"{at:8}  {_fit(caller, room)}  {_fit(callee, room)}  {state:11}  {duration:>7}  {keys:>4}"
+    """The cells of a call in their columns."""
+    return f"{at}  {_fit(caller, room)}  {_fit(callee, room)}  {state:11}  {duration:>7}  {keys:>4}"
 
 
 def _fit(text: str, width: int) -> str:

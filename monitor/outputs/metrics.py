@@ -65,8 +65,11 @@ PROTOCOLS = (
     "tls",
     "dns",
     "conference",
+    "decoder",
 )
-SOURCES = ("capture", "interface")
+SOURCES = ("capture", "interface", "hep")
+SPOILT = ("hep_dropped_not_hep3", "hep_dropped_too_long", "hep_dropped_too_slow", "hep_dropped_incomplete")
+"""Of what capture agents send, what was no whole message."""
 LOSSES = ("kernel", "interface", "filter", "snaplen", "damage")
 KINDS: dict[type[object], str] = {
     CallOffered: "call_offered",
@@ -175,6 +178,18 @@ class Metrics:
                     pass
             self._joins, self._alerts = joins, alerts
 
+    def stand(self, records: Iterable[Record]) -> None:
+        """Knows that this is how things are, and nobody else is in a meeting: everything was judged anew."""
+        with self._lock:
+            joins, alerts = Counter(self._joins), Counter(self._alerts)
+            self._present.clear()
+            for record in records:
+                if isinstance(record, Alert):
+                    self._count_alert(record)
+                elif isinstance(record, Joined):
+                    self._count_join(record)
+            self._joins, self._alerts = joins, alerts
+
     def suppress(self, alert: Alert) -> None:
         """Counts an alert that is told to nobody: it is not among the others, and not active."""
         with self._lock:
@@ -204,6 +219,19 @@ class Metrics:
         with self._lock:
             self._packets["interface",] = received
             self._lost["interface", "kernel"] = dropped
+
+    def take_reports(self, counts: Mapping[str, int]) -> None:
+        """The same of what capture agents send here: whoever may, and what of it was none of theirs."""
+        spoilt = sum(count for name, count in counts.items() if name in SPOILT)
+        with self._lock:
+            self._packets["hep",] = counts.get("hep_received", 0) + spoilt + counts.get("hep_refused_sender", 0)
+            self._lost["hep", "kernel"] = counts.get("hep_dropped_kernel", 0)
+            self._lost["hep", "damage"] = spoilt
+
+    def take_sizes(self, sizes: Mapping[str, int], limits: Limits) -> None:
+        """How full each table is at this moment, and how full it may become."""
+        with self._lock:
+            self._sizes, self._limits = lambda: sizes, limits
 
     def close(self) -> None:
         """Nothing is open."""

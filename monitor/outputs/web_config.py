@@ -353,6 +353,32 @@ _TOP: dict[str, Reader] = {
 }
 
 
+KEYS = {
+    "tls_server_config": "TLS; without it, plain HTTP.",
+    "tls_server_config.cert_file": "The certificate, with those between it and its authority (PEM). Needed with TLS.",
+    "tls_server_config.key_file": "Its key (PEM). Needed with TLS.",
+    "tls_server_config.client_auth_type": f"Whether clients need a certificate: {', '.join(CLIENT_AUTH)}. The first is"
+    " the default.",
+    "tls_server_config.client_ca_file": "Certificates (PEM) of the authority that clients' must be of.",
+    "tls_server_config.client_allowed_sans": "Names (SAN), one of which a client's certificate must have.",
+    "tls_server_config.min_version": f"{' or '.join(VERSIONS)}; the default is {VERSIONS[0]}.",
+    "tls_server_config.max_version": f"{' or '.join(VERSIONS)}; the default is {VERSIONS[1]}.",
+    "tls_server_config.cipher_suites": f"Of TLS 1.2, by Go's names: {', '.join(CIPHERS)}.",
+    "tls_server_config.prefer_server_cipher_suites": "Whether our order counts, and not the client's; `true`.",
+    "tls_server_config.curve_preferences": f"One of {', '.join(CURVES)}, as a list.",
+    "tls_server_config.cert": "Not taken: a certificate stands in a file.",
+    "tls_server_config.key": "Not taken: a key stands in a file.",
+    "tls_server_config.client_ca": "Not taken: it stands in a file.",
+    "http_server_config.http2": "Understood; HTTP/1.1 is spoken, whatever it says.",
+    "http_server_config.headers": f"Headers of each answer: {', '.join(HEADERS)}.",
+    "basic_auth_users": f'Names, and bcrypt hashes of their passwords (`htpasswd -nBC 10 ""`), of a cost from 4 to'
+    f" {MAX_COST}; at most {MAX_USERS:,}.",
+    "rate_limit.interval": "Time between requests in the long run: `200ms`, `1s`, `1m`; without it, no limit.",
+    "rate_limit.burst": "How many may come at once all the same; 1.",
+}
+"""Every key, and what it says: `docs/configuration.md` is made of it."""
+
+
 def _tls_of(
     given: tuple["yaml.Node", dict[str, Any]] | None, root: "yaml.Node", folder: Path, told: Told
 ) -> Tls | None:

@@ -27,7 +27,7 @@ def context_of(tls: Tls) -> ssl.SSLContext:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_ciphers(":".join(tls.cipher_suites) or "ECDHE+AESGCM:ECDHE+CHACHA20")
     if tls.curve:
-        context.set_ecdh_curve(tls.curve)
+        _prefer(context, tls.curve)
     context.set_alpn_protocols(["http/1.1"])
     for path in tls.files:
         _must_be_readable(path)
@@ -55,6 +55,16 @@ def may_enter(certificate: dict[str, Any] | None, allowed: tuple[str, ...]) -> b
     if not allowed:
         return True
     return any(name in allowed for _, name in (certificate or {}).get("subjectAltName", ()))
+
+
+def _prefer(context: ssl.SSLContext, curve: str) -> None:
+    """That curve alone. Some builds of Python's ssl know X25519, and cannot choose it."""
+    try:
+        context.set_ecdh_curve(curve)
+    except (ssl.SSLError, ValueError):
+        raise Unusable(
+            f"{curve}, which this Python's ssl cannot choose", "[CurveP256], or no curve_preferences"
+        ) from None
 
 
 def _must_be_readable(path: Path) -> None:

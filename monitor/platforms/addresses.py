@@ -16,6 +16,8 @@ LOCAL = (Kind.PERSONAL, Kind.ROOM)
 """Names that somebody chose, so that another site may have the same."""
 MAX_USER = 256
 """Characters of a user part that are looked at."""
+MAX_BEHIND = 512
+"""Characters behind the `@` of an ordinary address; what is longer is looked at, and not remembered."""
 
 SCHEMES = ("sip:", "sips:", "tel:", "h323:")
 SECRET_BEHIND = re.compile(r"((?:##)?\+?[0-9]{1,32})[.*#,pw].*", re.ASCII | re.DOTALL)
@@ -90,7 +92,8 @@ class Addresses:
         user = head[5:]
         if not at:
             return user.isalnum() and head[:4] == "tel:"
-        return (user.isalnum() or user.replace(".", "").isalpha()) and self._is_foreign(tail)
+        named = user.isalnum() or user.replace(".", "").isalpha()
+        return named and len(tail) <= MAX_BEHIND and self._is_foreign(tail)
 
     def _leads_elsewhere(self, tail: str) -> bool:
         """Whether what stands behind the `@` is neither a platform's host nor a bridge, and says nothing else."""

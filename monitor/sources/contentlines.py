@@ -98,14 +98,16 @@ class Component:
 class Mistakes:
     """What is wrong with one file, as it is found."""
 
-    def __init__(self, file: Path | str) -> None:
+    def __init__(self, file: Path | str, *, is_private: bool = False) -> None:
         self.file = str(file)
+        self._is_private = is_private
         self.problems: list[Problem] = []
 
     def tell(self, line: int, found: str, expected: str) -> None:
         """One more mistake."""
         if len(self.problems) < MAX_MISTAKES:
-            self.problems.append(Problem(file=self.file, line=line, found=found, expected=expected))
+            problem = Problem(file=self.file, line=line, found=found, expected=expected, is_private=self._is_private)
+            self.problems.append(problem)
 
 
 class Kind(NamedTuple):

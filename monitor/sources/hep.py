@@ -4,22 +4,25 @@ A HEP3 message becomes the datagram that carried it, or would have: IPv4 or IPv6
 message. So `wire` opens it like any other, and a file of such frames can be read by every tool. What is in the message
 is for `wire`; here it is only cut out of its TCP stream, and nobody is served whom the operator does not name.
 
-There is no thread: a loop calls `poll`, or waits for `fileno` among its own descriptors.
+There is no thread: a loop calls `poll`, or waits for `fileno` among its own descriptors. The sockets may be another
+process's (`sockets_of`), which has opened them while it could: then nothing is asked of the system here but to read,
+and to accept.
 """
 
 import selectors
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from struct import pack, unpack
+from struct import Struct, pack, unpack
 from time import monotonic, time_ns
 from typing import Final, Self, TypeAlias
 
 import msgspec
 
-from monitor.model.evidence import Nanoseconds
+from monitor.model.evidence import SECOND, Nanoseconds
 from monitor.model.networks import Networks
 from monitor.model.packets import Frame
 from monitor.model.problems import ConfigError, Problem
@@ -43,6 +46,13 @@ MAX_AT_ONCE: Final = 256
 READ_BYTES: Final = 64 * 1024
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Asked of the kernel, for the moments when the loop is busy; it may give less."""
+SO_TIMESTAMPNS: Final = 35
+"""Of <asm-generic/socket.h>: the kernel tells when each datagram arrived, whoever reads it how late."""
+SO_MEMINFO: Final = 55
+"""Of the same: nine numbers, the last of which counts datagrams that found the buffer full."""
+_meminfo = Struct("=9I")
+_timespec = Struct("@ll")
+EXTRA_BYTES: Final = socket.CMSG_SPACE(_timespec.size)
 COUNTS: Final = (
     "hep_received",
     "hep_connections",
@@ -52,6 +62,7 @@ COUNTS: Final = (
     "hep_dropped_too_long",
     "hep_dropped_too_slow",
     "hep_dropped_incomplete",
+    "hep_dropped_kernel",
     "hep_closed_idle",
 )
 
@@ -122,36 +133,41 @@ class HepListener:
         listening: Listening,
         *,
         name: str = "hep",
-        now: Callable[[], Nanoseconds] = time_ns,
+        sockets: tuple[socket.socket, socket.socket] | None = None,
+        before: tuple[int, int] = (0, 0),
+        now: Callable[[], Nanoseconds] | None = None,
         seconds: Callable[[], float] = monotonic,
     ) -> None:
-        """Opens the sockets; `ConfigError` where nobody may send, or the address cannot be had.
+        """Opens the sockets, unless they are given; `ConfigError` where nobody may send, or the address cannot be had.
 
-        `now` is the time that a frame gets; `seconds` only go on, whatever somebody does to the clock.
+        `before` is what an earlier reader of these sockets told by `told`. `now` is the time that a frame gets, else
+        that of its arrival as far as the kernel tells it; `seconds` only go on, whatever somebody does to the clock.
         """
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
         self.name = name
-        self._now, self._seconds = now, seconds
+        self._now, self._seconds = now or time_ns, seconds
+        self._is_stamped = now is None
         if not listening.senders:
             raise _refused("no agent may report", '[site] hep_senders = ["192.0.2.30"], the addresses of the agents')
         self._senders = Networks(listening.senders)
-        self._number = 0
+        self._number, self._dropped_before = before
         self._tcp: OrderedDict[socket.socket, _Connection] = OrderedDict()
         """The connections, the one silent longest first."""
-        try:
-            self._udp, self._listener = _sockets(listening)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "is no IP address"
-            found = f"{listening.address} port {listening.port}: {reason}"
-            raise _refused(found, "an address of this machine and a port that is free") from None
+        self._udp, self._listener = sockets or sockets_of(listening.address, listening.port)
+        self._here = self._udp.getsockname()
         self._selector = selectors.DefaultSelector()
-        self._on(self._udp, self._receive)
-        self._on(self._listener, self._accept)
+        self._selector.register(self._udp, selectors.EVENT_READ, self._receive)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     @property
     def port(self) -> int:
         """The port of both sockets."""
-        return int(self._udp.getsockname()[1])
+        return int(self._here[1])
+
+    @property
+    def accepting(self) -> int:
+        """The descriptor on which connections are accepted, for whoever confines system calls."""
+        return self._listener.fileno()
 
     def fileno(self) -> int:
         """A descriptor that is readable when `poll` has something to do, where the system has such (epoll, kqueue)."""
@@ -164,7 +180,13 @@ class HepListener:
             do: Do = key.data
             do(frames)
         self._close_late()
+        self.counts["hep_dropped_kernel"] = max(0, self._dropped() - self._dropped_before)
         return frames
+
+    @property
+    def told(self) -> tuple[int, int]:
+        """Frames given so far, and datagrams that the kernel dropped: for the next reader of these sockets."""
+        return self._number, self._dropped_before + self.counts["hep_dropped_kernel"]
 
     def __iter__(self) -> Iterator[Frame]:
         """Everything that comes, for ever; for a loop that has nothing else to do."""
@@ -185,15 +207,11 @@ class HepListener:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _on(self, ready: socket.socket, do: Do) -> None:
-        ready.setblocking(False)
-        self._selector.register(ready, selectors.EVENT_READ, do)
-
     def _receive(self, frames: list[Frame]) -> None:
         """Datagrams, as many as wait."""
         for _ in range(MAX_AT_ONCE):
             try:
-                message, sender = self._udp.recvfrom(0xFFFF)
+                message, extra, _, sender = self._udp.recvmsg(0xFFFF, EXTRA_BYTES, socket.MSG_DONTWAIT)
             except OSError:  # none waits, or the system tells of an earlier one that it could not
                 return
             peer = (_plain(sender[0]), sender[1])
@@ -204,7 +222,7 @@ class HepListener:
             elif len(message) > MAX_MESSAGE:
                 self.counts["hep_dropped_too_long"] += 1
             else:
-                frames.append(self._frame(message, peer, self._udp))
+                frames.append(self._frame(message, peer, self._arrival(extra)))
 
     def _accept(self, _frames: list[Frame]) -> None:
         """Those who connect: agents, up to the limits."""
@@ -222,7 +240,7 @@ class HepListener:
                 accepted.close()
             else:
                 connection = self._tcp[accepted] = _Connection(accepted, peer, self._seconds())
-                self._on(accepted, partial(self._read, connection))
+                self._selector.register(accepted, selectors.EVENT_READ, partial(self._read, connection))
                 self.counts["hep_connections"] += 1
 
     def _connections_of(self, address: str) -> int:
@@ -231,7 +249,7 @@ class HepListener:
     def _read(self, connection: _Connection, frames: list[Frame]) -> None:
         """What this agent has sent, once; what is left is read in the next turn, after the others'."""
         try:
-            data = connection.socket.recv(READ_BYTES)
+            data = connection.socket.recv(READ_BYTES, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -241,18 +259,34 @@ class HepListener:
             return
         self._tcp.move_to_end(connection.socket)
         messages, wrong = connection.take(data, self._seconds())
-        frames += [self._frame(message, connection.peer, connection.socket) for message in messages]
+        frames += [self._frame(message, connection.peer, self._now()) for message in messages]
         if wrong:
             self._close(connection, wrong)
 
-    def _frame(self, message: bytes, peer: Address, local: socket.socket) -> Frame:
+    def _frame(self, message: bytes, peer: Address, at: Nanoseconds) -> Frame:
         """The message in the headers that it came with, or would have come with."""
         self.counts["hep_received"] += 1
         self._number += 1
-        here = local.getsockname()
-        data = _packet(peer, (_plain(here[0]), here[1]), message, self._number)
+        data = _packet(peer, (_plain(self._here[0]), self._here[1]), message, self._number)
         link = LINKTYPE_IPV4 if data[0] >> 4 == 4 else LINKTYPE_IPV6
-        return Frame(self._now(), self.name, self._number, link, data, len(data))
+        return Frame(at, self.name, self._number, link, data, len(data))
+
+    def _arrival(self, extra: Sequence[tuple[int, int, bytes]]) -> Nanoseconds:
+        """When a datagram came, as the kernel has noted beside it; now, where it does not."""
+        if self._is_stamped:
+            for level, kind, content in extra:
+                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS) and len(content) == _timespec.size:
+                    seconds, nanoseconds = _timespec.unpack(content)
+                    return int(seconds) * SECOND + int(nanoseconds)
+        return self._now()
+
+    def _dropped(self) -> int:
+        """Datagrams that found the buffer full, where the kernel tells (Linux, from 4.12 on)."""
+        try:
+            told = self._udp.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _meminfo.size)
+        except OSError:
+            return 0
+        return int(_meminfo.unpack(told)[-1]) if len(told) == _meminfo.size else 0
 
     def _close_late(self) -> None:
         """Agents that begin a message and do not end it, and those that have fallen silent."""
@@ -273,9 +307,18 @@ class HepListener:
         connection.socket.close()
 
 
-def _sockets(listening: Listening) -> tuple[socket.socket, socket.socket]:
-    """One of UDP and one of TCP with the same number of port."""
-    family = socket.AF_INET6 if ip_address(listening.address).version == 6 else socket.AF_INET
+def sockets_of(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """One of UDP and one of TCP with the same number of port; `ConfigError` where they cannot be had."""
+    try:
+        return _opened(address, port)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "is no IP address"
+        expected = "an address of this machine and a port that is free"
+        raise _refused(f"{address} port {port}: {reason}", expected) from None
+
+
+def _opened(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    family = socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
     for tries_left in reversed(range(8)):  # A free port of UDP may be taken in TCP.
         udp, tcp = (socket.socket(family, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
         try:
@@ -283,14 +326,17 @@ def _sockets(listening: Listening) -> tuple[socket.socket, socket.socket]:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
                 if family == socket.AF_INET6:
                     each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # `::` is IPv4 as well.
+                each.setblocking(False)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            udp.bind((listening.address, listening.port))
-            tcp.bind((listening.address, udp.getsockname()[1]))
+            with suppress(OSError):
+                udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            udp.bind((address, port))
+            tcp.bind((address, udp.getsockname()[1]))
             tcp.listen(MAX_CONNECTIONS)
         except OSError:
             udp.close()
             tcp.close()
-            if listening.port or not tries_left:
+            if port or not tries_left:
                 raise
         else:
             return udp, tcp

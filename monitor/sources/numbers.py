@@ -40,11 +40,15 @@ def number_text_for(country_code: str) -> NumberText:
     """What reads a number as people of that country write it, and gives `tel:+E164`; none for what is no number."""
 
     @lru_cache(maxsize=REMEMBERED)
-    def number_text(text: str) -> Address | None:
+    def remembered(text: str) -> Address | None:
         plain = _PLAIN.fullmatch(text)
         if plain and not _has_trunk_zero(plain[1]):
             return f"tel:+{plain[1]}"
         return _number_in(text, country_code)
+
+    def number_text(text: str) -> Address | None:
+        # Whoever writes long texts without a number would fill the memory of those that are one.
+        return remembered(text) if len(text) <= MAX_CHARACTERS else None
 
     return number_text
 
@@ -82,8 +86,6 @@ def _aor(rest: str) -> str:
 
 def _number_in(text: str, country_code: str) -> Address | None:
     """The number in a text that is one: as printed, as a `tel:` URI, or the user part of a SIP URI."""
-    if len(text) > MAX_CHARACTERS:
-        return None
     written, context = _written_in(text)
     if not _WRITTEN.fullmatch(written):
         return None

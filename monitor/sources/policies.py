@@ -36,6 +36,9 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}", re.ASCII)
 _CODE = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 
+THRESHOLDS = {name: (0 if name.endswith(("minutes", "gap")) else 1, 2**31) for name in Thresholds.__struct_fields__}
+"""The least and the most that each may be."""
+
 Check = Callable[[Key, Any], None]
 
 
@@ -233,8 +236,8 @@ class _Checks:
         self._table(key, value, dict.fromkeys(Thresholds.__struct_fields__, self._threshold))
 
     def _threshold(self, key: Key, value: Any) -> None:
-        low = 0 if str(key[-1]).endswith(("minutes", "gap")) else 1
-        if self._is(int, key, value) and not low <= value <= 2**31:
+        low, high = THRESHOLDS[str(key[-1])]
+        if self._is(int, key, value) and not low <= value <= high:
             self._tell(key, f"{key[-1]} = {str(value)[:20]}", f"a whole number from {low}")
 
     def limits(self, key: Key, value: Any) -> None:

@@ -35,6 +35,7 @@ PATHS = (
     "textfile",
 )
 """Keys whose values are paths, seen from the file's own folder."""
+LEAST_JOURNAL = 128
 PRIVILEGED = 1024
 """Ports below are for root."""
 
@@ -53,8 +54,13 @@ def load_settings(path: Path) -> Settings:
         told.tell(lines.get(key, 0), found, expected)
 
     checked = _table((), document, Settings, path.parent, tell)
-    if not told.problems and not checked.get("capture", {}).get("interfaces"):
+    capture = checked.get("capture", {})
+    agents = capture.get("hep", {}).get("listen")
+    if not told.problems and not capture.get("interfaces") and agents is None:
         tell(("capture",), "no interface", '[capture] with interfaces = ["eth1"]')
+    if agents is not None and not (address_of(agents) or ("", 0))[1]:
+        expected = "HOST:PORT, such as 0.0.0.0:9060 or [::]:9060"
+        tell(("capture", "hep", "listen"), f"listen = {quoted(agents)}", expected)
     listen = checked.get("serve", {}).get("listen")
     address = address_of(listen) if listen is not None else None
     if listen is not None and address is None:
@@ -63,6 +69,10 @@ def load_settings(path: Path) -> Settings:
     elif address is not None and 0 < address[1] < PRIVILEGED:
         expected = f"a port from {PRIVILEGED} on: whoever listens there has given up every privilege"
         tell(("serve", "listen"), f"listen = {quoted(listen)}", expected)
+    size = checked.get("journal", {}).get("max_mebibytes", 0)
+    if 0 < size < LEAST_JOURNAL:
+        expected = f"0 for no end, or at least {LEAST_JOURNAL}: two files of 64 MiB, of which one is being written"
+        tell(("journal", "max_mebibytes"), f"max_mebibytes = {size}", expected)
     check_fetch(checked.get("fetch", {}), tell)
     if told.problems:
         raise ConfigError(told.problems)

@@ -22,7 +22,7 @@ SCHEMES = ("tel:", "sip:", "mailto:", "ip:", "anonymous")
 
 def load_suppressions(path: Path, *, rules: Collection[str] = (), platforms: Collection[str] = ()) -> Suppressions:
     """Those in this file; `ConfigError` with every mistake. Rules and platforms are checked where they are given."""
-    told = Mistakes(path)
+    told = Mistakes(path, is_private=True)
     raw = raw_of(path, told, "suppressions in TOML", empty=True)
     text = raw.decode("utf-8", "replace") if raw is not None else ""
     document, read = parsed(text, told)

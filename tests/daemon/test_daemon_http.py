@@ -5,7 +5,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from monitor.outputs.exposition import OPENMETRICS, PLAIN, text_of
 from monitor.outputs.metrics import Metrics
 from monitor.outputs.web import Later, Web
 from monitor.outputs.web_client import Answer, Request
+from monitor.pipeline import load_expected
 from monitor.sources.settings import load_settings
+from monitor.sources.suppressions import load_suppressions
 from tests.daemon.stage import Daemon, daemon, intruder_by_sip, mirror
 from tests.outputs.web_stage import hashed
 
@@ -258,17 +261,50 @@ def test_who_scrapes_without_end_is_told_again_what_was_told_but_nothing_old(mon
 
 
 def test_reload_is_off_unless_the_operator_says_otherwise() -> None:
-    from concurrent.futures import Future
-
     off = routes_of(Metrics(), Vitals(), None)["/-/reload"]["POST"](Request("POST", "/-/reload"))
     assert isinstance(off, Answer)
     assert off.status == 403
-    wish: Future[tuple[Problem, ...]] = Future()
+    wish: Future[Sequence[Problem]] = Future()
     later = routes_of(Metrics(), Vitals(), lambda: wish)["/-/reload"]["POST"](Request("POST", "/-/reload"))
     assert isinstance(later, Later)
-    wrong = later.then([Problem(file="a.ics", line=3, found="no end", expected="END:VEVENT")])
+    wrong = later.then([Problem(file="a.toml", line=3, found="no end", expected="]")])
     assert isinstance(wrong, Answer)
-    assert (wrong.status, wrong.body.splitlines()[0]) == (500, b"a.ics:3: no end; expected END:VEVENT")
+    assert (wrong.status, wrong.body.splitlines()[0]) == (500, b"a.toml:3: no end; expected ]")
+
+
+def test_whoever_may_ask_for_a_reload_is_not_told_who_is_in_the_lists(tmp_path: Path) -> None:
+    calendar, people, quiet = tmp_path / "a.ics", tmp_path / "b.csv", tmp_path / "quiet.toml"
+    calendar.write_text(
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:x\r\nATTENDEE;CN=Secret Person\r\n"
+        "DTSTART:secret-20261301\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        encoding="utf-8",
+        newline="",
+    )
+    people.write_text("name,email,phone\nSecret Person,secret at home,+31 20 5550x99\n", encoding="utf-8")
+    quiet.write_text(
+        '[[suppression]]\nowner = "soc"\nreason = "Secret Person asks"\nuntil = "secret"\nsubject = "+31205550199"\n'
+        "secret_person = 1\n[secret\n",
+        encoding="utf-8",
+    )
+    problems: list[Problem] = []
+    loads = (lambda: load_expected([calendar]), lambda: load_expected(directories=[people]))
+    for load in (*loads, lambda: load_suppressions(quiet)):
+        with pytest.raises(ConfigError) as error:
+            load()
+        problems += error.value.problems
+    assert {problem.file for problem in problems} == {str(calendar), str(people), str(quiet)}
+    assert "ecret" in "".join(problem.found for problem in problems), "there is something to be hidden"
+    wish: Future[Sequence[Problem]] = Future()
+    later = routes_of(Metrics(), Vitals(), lambda: wish)["/-/reload"]["POST"](Request("POST", "/-/reload"))
+    assert isinstance(later, Later)
+    told = later.then(problems)
+    assert isinstance(told, Answer)
+    said = told.body.decode().replace(str(tmp_path), "")
+    assert "ecret" not in said
+    assert "5550x99" not in said
+    assert "50199" not in said.replace(" ", "")
+    for problem in problems:
+        assert f"/{Path(problem.file).name}:{problem.line}: expected " in said
 
 
 def test_a_daemon_behind_a_password_lets_nobody_else_in(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.cli.watch import check_lists
 from monitor.daemon.ledger import Place, segments_in
 from monitor.daemon.quiet import Quiet, check_outwards
 from monitor.daemon.room import Room
@@ -117,6 +118,8 @@ def test_mistakes_in_what_sinks_need_are_told_before_anything_starts(tmp_path: P
     with pytest.raises(ConfigError, match="24 to 64 bytes"):
         check_outwards(Settings(sinks={"hook": sink}))
     (tmp_path / "quiet.toml").write_text("[[suppression]]\n", encoding="ascii")
+    config = tmp_path / "joinwatch.toml"
+    config.write_text('[capture]\ninterfaces = ["eth1"]\n', encoding="ascii")
     with pytest.raises(ConfigError, match="without owner"):
-        check_outwards(Settings(suppressions=str(tmp_path / "quiet.toml")))
+        check_lists(config, Settings(suppressions=str(tmp_path / "quiet.toml"), state=str(tmp_path)))
     assert Quiet(None, lambda _: None).load().entries == ()

@@ -246,3 +246,31 @@ def test_an_address_that_cannot_be_listened_on_is_the_operators_mistake() -> Non
         metrics.serving("127.0.0.1", port),
     ):
         pytest.fail("two listen at one place")
+
+
+def test_when_everything_was_judged_anew_gauges_are_of_now_and_nothing_counts_twice() -> None:
+    metrics = Metrics(RULES, PLATFORMS)
+    gone, here = participant(1, "tel:+31205550101"), participant(2, "tel:+31205550102")
+    for record in (joined(gone), joined(here), PIN_BYPASS, ENUMERATION):
+        metrics.write(record)
+    counted = [line for line in metrics.text().decode().splitlines() if line.startswith("joinwatch_joins_total")]
+    metrics.withdraw(ENUMERATION.id)
+    metrics.withdraw(PIN_BYPASS.id)
+    metrics.stand([joined(here), PIN_BYPASS])
+    lines = metrics.text().decode().splitlines()
+    assert [line for line in lines if line.startswith("joinwatch_joins_total")] == counted
+    assert sum(float(line.split()[-1]) for line in lines if line.startswith("joinwatch_participants_active{")) == 1
+    assert 'joinwatch_alerts_total{rule="pin-bypass",severity="high"} 1.0' in lines
+    assert 'joinwatch_alerts_active{rule="pin-bypass",severity="high"} 1.0' in lines
+    assert sum(float(line.split()[-1]) for line in lines if line.startswith("joinwatch_alerts_active{")) == 1
+
+
+def test_what_capture_agents_send_is_a_source_of_its_own() -> None:
+    metrics = Metrics(RULES, PLATFORMS)
+    metrics.take_reports(
+        {"hep_received": 7, "hep_refused_sender": 2, "hep_dropped_not_hep3": 1, "hep_dropped_kernel": 5}
+    )
+    lines = metrics.text().decode().splitlines()
+    assert 'joinwatch_packets_total{source="hep"} 10.0' in lines
+    assert 'joinwatch_packets_dropped_total{source="hep",where="kernel"} 5.0' in lines
+    assert 'joinwatch_packets_dropped_total{source="hep",where="damage"} 1.0' in lines

@@ -72,6 +72,7 @@ class Collector:
         self.messages: list[bytes] = []
         self.connections: list[socket.socket] = []
         self._tls = tls
+        self._closed = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -82,9 +83,12 @@ class Collector:
                 sock, _ = self.listener.accept()
                 sock = self._tls.wrap_socket(sock, server_side=True) if self._tls else sock
             except OSError:
-                if self.listener.fileno() < 0:
+                if self._closed:
                     return
                 continue
+            if self._closed:
+                sock.close()
+                return
             self.connections.append(sock)
             threading.Thread(target=self._read, args=(sock,), daemon=True).start()
 
@@ -104,6 +108,9 @@ class Collector:
                 buffer = buffer[start + size :]
 
     def close(self) -> None:
+        self._closed = True
+        # Or who waits in `accept` would take one more.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for sock in self.connections:
             sock.close()

@@ -1,5 +1,6 @@
 """`web.yml`: what it may say, and every mistake in it told at once, with its line and without its secrets."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_whole_configuration_is_read(tmp_path: Path, authority: Authority) -> 
               client_allowed_sans: [prometheus.example.com]
               min_version: TLS13
               cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256]
-              curve_preferences: [X25519]
+              curve_preferences: [CurveP256]
             http_server_config:
               http2: true
               headers:
@@ -60,6 +61,20 @@ def test_a_whole_configuration_is_read(tmp_path: Path, authority: Authority) -> 
     assert list(config.users) == ["anna"]
     assert (config.request_interval, config.request_burst) == (0.1, 20)
     assert config.notes == ("HTTP/2 is not spoken, HTTP/1.1 is",)
+
+
+def test_a_curve_that_this_python_cannot_choose_is_a_mistake_of_the_file(
+    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_: ssl.SSLContext, name: str) -> None:
+        raise ssl.SSLError(name)
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", unknown)
+    text = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n  curve_preferences: [X25519]\n"
+    [(line, found, expected)] = mistakes(authority.folder, text)
+    assert line == 2
+    assert found == "X25519, which this Python's ssl cannot choose"
+    assert expected == "[CurveP256], or no curve_preferences"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "basic_auth_users:\n", "http_server_config: {}\n"])

@@ -168,7 +168,19 @@ def nowhere(facts: Facts) -> Findings:
         ),
         next_step="If one of these is how people dial in, or is a bridge, tell the policy."
         + ("" if facts.show_people else " `--people` shows the numbers."),
-        lines=("[site.access_numbers]", '"+31205550100" = "webex"', "[site.bridges]", '"192.0.2.20" = "webex"'),
+        lines=_ways_in(targets.most_common(1)[0][0] if targets else ""),
+    )
+
+
+def _ways_in(target: str) -> tuple[str, ...]:
+    """What the policy would say if this, as it is shown, were the way in."""
+    number, _, rest = target.partition(":")[2].partition("@")
+    host = rest.partition(";")[0].partition(":")[0]
+    return (
+        "[site.access_numbers]",
+        f'"{number if number.startswith("+") else "+31205550100"}" = "webex"',
+        "[site.bridges]",
+        f'"{host if host.replace(".", "").isdecimal() else "192.0.2.20"}" = "webex"',
     )
 
 
