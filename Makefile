@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts linters alert-rules e2e deb outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ linters: ## Second opinions on deploy/, for its tests, in build/linters
 
 counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
+
+dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=36, every query asked, docs/pictures drawn
+	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),36)
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist

@@ -77,6 +77,8 @@ def _kind_of_toml(file: Path) -> str:
     from monitor.model.policy import Policy
     from monitor.model.settings import Settings
 
+    if not file.is_file():
+        return "policy"  # A pipe can be read once, and that is its reader's to do.
     try:
         with file.open("rb") as opened:
             text = opened.read(MAX_BYTES).decode("utf-8", "replace")

@@ -1,6 +1,8 @@
 """`joinwatch check` knows each kind of file that an operator writes, and reads it as its user does."""
 
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -63,3 +65,13 @@ def test_a_mistake_is_told_as_the_one_who_reads_it_tells_it(
     (tmp_path / name).write_text(text)
     assert main(["check", str(tmp_path / name)]) == 2
     assert f"{tmp_path}/{name}{told}" in capsys.readouterr().err
+
+
+def test_a_pipe_is_read_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "policy.toml"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("country_code = 31\n",))
+    writer.start()
+    assert main(["check", str(pipe)]) == 2
+    writer.join(10)
+    assert "policy.toml:1: country_code = `31`" in capsys.readouterr().err

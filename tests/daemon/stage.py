@@ -317,9 +317,8 @@ class Daemon:
 
     def metric(self, series: str) -> float | None:
         """The value of a series, written as in the text format; the first that begins so."""
-        with suppress(OSError):
-            text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2).read().decode()
-            for line in text.splitlines():
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2) as answer:
+            for line in answer.read().decode().splitlines():
                 if line.startswith(series):
                     return float(line.rsplit(" ", 1)[1])
         return None

@@ -404,7 +404,8 @@ def test_a_daemon_keeps_no_secret_and_its_metrics_and_log_know_nobody(tmp_path: 
     with mirror("jwd4s") as port, daemon(tmp_path, [port.near], lists=lists, **more) as running:
         port.send(frames, pause=0.0005)
         running.wait(lambda: len(running.alerts()) >= 20, "twenty alerts")
-        metrics = urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=5).read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=5) as answer:
+            metrics = answer.read()
         broken = tmp_path / "lists" / "people.csv"
         name, number, mail = secrets_world.PEOPLE[0]
         broken.write_text(f"name,email,phone\n{name},{mail}x@@,{number}{number}\n")

@@ -75,7 +75,8 @@ def test_the_daemon_exports_whatever_they_ask_for(tmp_path: Path) -> None:
         running.wait(running.alerts, "an alert")
         running.wait(lambda: running.metric('joinwatch_work_total{what="sip_messages"}'), "counts of the stages")
         time.sleep(1.0)
-        text = urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=5).read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
     page = page_of(text)
     wrong = {name: unknown for name, expr in expressions().items() if (unknown := unknown_in(expr, page))}
     assert not wrong

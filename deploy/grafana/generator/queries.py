@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 SENSOR = 'job=~"$job", instance=~"$instance"'
-BUCKET = "3m"
-"""The shortest bar of what is counted. At three scrapes or more a bar counts each event once, at 15, 30 and 60 s."""
+BUCKET = "1m"
+"""The shortest bar of what is counted: no shorter than the time between two scrapes."""
 
 
 def metric(name: str, *labels: str) -> str:
@@ -22,27 +22,30 @@ NOTHING = "nothing else"
 
 
 def counted(name: str, *labels: str, by: str) -> str:
-    """How often, in each bar: whole numbers, for each value of the labels that came up at all."""
-    grown = _grown(name, *labels)
+    """How often, in each bar, for each value of the labels that came up at all."""
     first = by.split(",")[0]
-    nothing = f'label_replace(sum({grown}) * 0, "{first}", "{NOTHING}", "", "")'
-    return f"{_whole(f'sum by ({by}) ({grown})')} > 0 or {nothing}"
+    nothing = f'label_replace(sum({metric(name, *labels)}) * 0, "{first}", "{NOTHING}", "", "")'
+    return f"sum by ({by}) ({_steps(name, *labels)}) > 0 or {nothing}"
 
 
 def counted_in_all(name: str, *labels: str) -> str:
     """How often, in each bar."""
-    return _whole(f"sum({_grown(name, *labels)})")
+    return f"sum({_steps(name, *labels)})"
 
 
-def _grown(name: str, *labels: str) -> str:
-    return f"increase({metric(name, *labels)}[$__rate_interval])"
+def _steps(name: str, *labels: str) -> str:
+    """How much a counter grew in each bar: exactly, for what one bar ends with the next begins with. `increase` would
+    stretch what it sees over its window, and see some of it twice, or not at all.
 
-
-def _whole(grown: str) -> str:
-    """`increase` over $__rate_interval sees every pair of samples once, and stretches what it saw over its window; what
-    it stretched is taken back, so that three alerts are three.
+    A life of the daemon begins at zero. In the bar of its birth all that it has counts, and what the life before had
+    counted since the bar began; that is known where the former is less than the latter.
     """
-    return f"round({grown} * $__interval_ms / $__rate_interval_ms)"
+    now = metric(name, *labels)
+    before = f"{now} offset $__interval"
+    most = f"max_over_time({now}[$__interval])"
+    born = f"on (job, instance) (time() - {metric('process_start_time_seconds')} < $__interval_ms / 1000)"
+    two_lives = f"{now} + clamp_min({most} - {before}, 0) * ({most} > bool {now})"
+    return f"{two_lives} and {born} or {now} and {born} or clamp_min({now} - {before}, 0)"
 
 
 def total(name: str, *labels: str, by: str = "") -> str:

@@ -41,6 +41,8 @@ def main(words: list[str]) -> int:
             on_stage(folder / "daemon", given.minutes * 60) as (daemon, day),
             prometheus(folder / "prometheus", daemon.port, INSTANCE, given.scrape, RULES) as asked,
         ):
+            daemon.start()
+            asked.wait()
             begun = time.time()
             day.play()
             time.sleep(2 * given.scrape)

@@ -36,6 +36,14 @@ class Prometheus:
     def __init__(self, port: int) -> None:
         self.port = port
 
+    def wait(self) -> None:
+        """Until it has scraped: it looks for its targets only after 5 s."""
+        end = time.monotonic() + PATIENCE
+        while not self.instant("up == 1", time.time()):
+            if time.monotonic() > end:
+                raise RuntimeError("Prometheus does not reach its target")
+            time.sleep(0.1)
+
     def ask(self, path: str, **parameters: str | float) -> Any:
         """The `data` of an answer."""
         query = urllib.parse.urlencode(parameters)

@@ -182,7 +182,7 @@ def _write(path: Path, text: bytes) -> None:
 
 @contextmanager
 def on_stage(folder: Path, seconds: float, name: str = "tap") -> Iterator[tuple[Daemon, Day]]:
-    """A daemon at work on a mirror port, with a sink, and the day that it will have."""
+    """A daemon that is to be started, its mirror port and its sink; and the day that it will have."""
     sink = Receiver()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "secret").write_text(SECRET, encoding="ascii")
@@ -192,7 +192,7 @@ def on_stage(folder: Path, seconds: float, name: str = "tap") -> Iterator[tuple[
         with daemon.config.open("a", encoding="utf-8") as config:
             config.write(f'[sinks.soc]\nkind = "webhook"\nurl = "{sink.url}"\nsecret_file = "secret"\n')
         try:
-            yield daemon.start(), Day(daemon, port, sink, seconds)
+            yield daemon, Day(daemon, port, sink, seconds)
         finally:
             daemon.stop()
             sink.close()
