@@ -55,7 +55,7 @@ def check_lists(config: Path, settings: Settings) -> None:
     try:
         read_by(Lists(config, settings).load, Quiet(settings.suppressions, lambda _: None).load)
     except ConfigError:
-        if LastLists(Path(settings.state)).load(settings) is None:
+        if LastLists(Path(settings.state)).load() is None:
             raise
 
 

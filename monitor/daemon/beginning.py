@@ -1,58 +1,69 @@
 """What a daemon begins with when the lists on disk are broken, and that there is something then."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import msgspec
 
 from monitor.daemon.last_lists import LastLists
-from monitor.daemon.lists import Lists, expected_by
 from monitor.daemon.quiet import Quiet
 from monitor.daemon.serve import First
+from monitor.model.policy import Policy
 from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings
 from monitor.pipeline import load_expected
 
+AGAIN_SECONDS = 24 * 3600.0
+"""What is kept knows the meetings of a month from then on, so it is made anew now and then."""
+
 
 class Beginning:
-    """The copy of the lists, seen from serve."""
+    """The lists that were in force last, seen from serve."""
 
-    def __init__(self, state: Path, lists: Lists, digest: Callable[[], str], say: Callable[[str], None]) -> None:
-        """`digest` is that of the lists as they are on disk."""
-        self._copy = LastLists(state)
-        self._lists, self._digest, self._say = lists, digest, say
+    def __init__(self, state: Path, say: Callable[[str], None]) -> None:
+        self._last, self._say = LastLists(state), say
+        self._now: First | None = None
+        self._changed = Event()
+        self._thread: Thread | None = None
 
-    def last(self, settings: Settings, quiet: Quiet) -> First | None:
-        """The lists that were in force last; none when there are none, or this version cannot read them."""
-        kept = self._copy.load(settings)
+    def last(self, quiet: Quiet) -> First | None:
+        """They, as of when they came into force; none when there are none."""
+        kept = self._last.load()
         if kept is None:
             return None
+        quiet.go_on_with(kept.suppressions)
+        return First(kept.expected, kept.suppressions, kept.digest, kept.at)
+
+    def policy_of(self, settings: Settings) -> Policy:
+        """The policy that these settings name, or when that is broken the last one. Raises `ConfigError`."""
         try:
-            expected, suppressions = expected_by(kept.settings), quiet.load(kept.settings.suppressions)
+            return load_expected(policy_file=Path(settings.policy) if settings.policy else None).policy
         except ConfigError:
-            self._say("the lists that were in force last cannot be read either")
-            return None
-        return First(expected, suppressions, kept.digest, kept.at)
+            kept = self._last.load()
+            if kept is None:
+                raise
+            return kept.policy
 
-    def with_good_policy(self, settings: Settings) -> Settings:
-        """These settings, or with the policy that was in force last when the one that they name is broken."""
+    def keep(self, lists: First) -> None:
+        """These have come into force: for the next start, written beside all other work."""
+        self._now = lists
+        self._changed.set()
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="keeping", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._changed.wait(AGAIN_SECONDS)
+            # Gone, it was forgotten together with somebody whom these lists still name: until there are others.
+            if self._now is not None and (self._changed.is_set() or self._last.is_there):
+                self._changed.clear()
+                self._write(self._now)
+
+    def _write(self, lists: First) -> None:
         try:
-            load_expected(policy_file=Path(settings.policy) if settings.policy else None)
-        except ConfigError:
-            kept = self._copy.load(settings)
-            return msgspec.structs.replace(settings, policy=kept.settings.policy) if kept else settings
-        return settings
-
-    def keep(self, digest: str) -> None:
-        """Lists of that digest have come into force: copy them, beside all other work."""
-        settings = self._lists.settings
-        Thread(target=self._keep, args=(settings, digest), name="keeping", daemon=True).start()
-
-    def _keep(self, settings: Settings, digest: str) -> None:
-        try:
-            self._copy.keep(settings, digest, self._digest)
-        except OSError as error:
-            with suppress(OSError):
-                self._say(f"the lists could not be kept for the next start: {error.strerror}")
+            self._last.keep(lists.expected, lists.suppressions, lists.digest, lists.since)
+        except (OSError, msgspec.MsgspecError) as error:
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            self._say(f"the lists could not be kept for the next start: {why}")

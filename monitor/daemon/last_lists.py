@@ -1,138 +1,198 @@
-"""The lists that were in force last, as files in the state folder: what a daemon starts with when those of the operator
-are broken.
+"""The lists that were in force last, kept in the state folder: for a start at which those of the operator are broken.
 
 A daemon that did not start would see nothing; one that started without the list would take everybody for uninvited. So
-it goes on as if it had never ended, and says so. The copy is as private as the lists, and made anew when they change.
+it goes on as if it had never ended, and says so. What is kept is what was read, and not the files: who is expected when
+in the month to come, and who is who. No PIN is in it, so while it is in use nobody can say that one was wrong.
 """
 
-import shutil
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from monitor.daemon.watching import SUFFIXES
-from monitor.model.settings import Settings
+from monitor.model.evidence import DAY, SECOND, Nanoseconds
+from monitor.model.invitations import Calendar, Occurrence, Person, Secret
+from monitor.model.meetings import MeetingRef
+from monitor.model.policy import Policy
+from monitor.model.suppressions import Suppressions
+from monitor.pipeline import Expected
+from monitor.sources.calendars import same_meeting
+from monitor.sources.directories import People
+from monitor.sources.moments import midnight, zone_named
+from monitor.sources.numbers import number_text_for
 
-FOLDERS = FOLDER, DRAFT, BEFORE = "lists", "lists.draft", "lists.before"
-INDEX = "lists.json"
+FILE = "lists.kept"
+VERSION = 1
+BACK: Nanoseconds = 3 * DAY
+"""Meetings that began so long ago may be asked for, as after a restart; see `KEPT` of memory."""
+AHEAD: Nanoseconds = 31 * DAY
+"""Whoever mends a list later than that will have heard of it."""
+REST_SECONDS = 0.001
+"""After each occurrence, for whoever has more urgent work on the other threads."""
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the copy is of; paths are seen from its folder."""
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What was in force."""
 
+    version: int
     digest: str
-    at: float
-    """When these lists came into force, by the wall clock."""
-    meetings: tuple[str, ...] = ()
-    directory: tuple[str, ...] = ()
-    policy: str | None = None
-    suppressions: str | None = None
-
-
-class Kept(NamedTuple):
-    """The copy, as settings name lists."""
-
-    settings: Settings
-    digest: str
+    """Of the files, when they were read."""
     at: float
     """When they came into force, by the wall clock."""
+    until: Nanoseconds
+    """Up to when it knows meetings."""
+    policy: Policy
+    access_numbers: dict[str, str]
+    named: tuple[tuple[MeetingRef, str], ...]
+    """Every name of a meeting, and its series."""
+    occurrences: tuple[Occurrence, ...]
+    people: tuple[Person, ...]
+    suppressions: Suppressions
+
+    @property
+    def expected(self) -> Expected:
+        """As the stages want it."""
+        number_text = number_text_for(self.policy.country_code)
+        return Expected(
+            policy=self.policy,
+            calendar=KeptCalendar(self.named, self.occurrences, zone_named(self.policy.timezone) or UTC),
+            directory=People(self.people),
+            number_text=number_text,
+            access_numbers=self.access_numbers,
+        )
+
+
+class KeptCalendar:
+    """Occurrences that were counted out, asked as a calendar is."""
+
+    def __init__(
+        self, named: Iterable[tuple[MeetingRef, str]], occurrences: Iterable[Occurrence], local: tzinfo
+    ) -> None:
+        self._local = local
+        self._series: dict[str, list[tuple[MeetingRef, str]]] = {}
+        self._occurrences: dict[str, list[Occurrence]] = {}
+        for ref, uid in named:
+            self._series.setdefault(_name(ref), []).append((ref, uid))
+        for occurrence in occurrences:
+            for name in {_name(ref) for ref in occurrence.refs}:
+                self._occurrences.setdefault(name, []).append(occurrence)
+
+    def around(self, meeting: MeetingRef, at: Nanoseconds) -> Sequence[Occurrence]:
+        """Occurrences of the meeting on the local date of `at` or the dates beside it, by start."""
+        today = datetime.fromtimestamp(at // SECOND, self._local).date()
+        since, until = (_nanoseconds(midnight(today + timedelta(days), self._local)) for days in (-1, 2))
+        found = [
+            one
+            for one in self._occurrences.get(_name(meeting), ())
+            if one.start < until
+            and (one.end > since or one.start >= since)
+            and any(same_meeting(ref, meeting) for ref in one.refs)
+        ]
+        return tuple(sorted(found, key=lambda one: (one.start, one.end, one.uid)))
+
+    def series_of(self, meeting: MeetingRef) -> Sequence[str]:
+        """UIDs of every series that has, or had, this name."""
+        return tuple(sorted({uid for ref, uid in self._series.get(_name(meeting), ()) if same_meeting(ref, meeting)}))
+
+    def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
+        """Nobody knows: PINs are not kept."""
+        del meeting, digits
+        return None
+
+    def named(self) -> Iterator[tuple[MeetingRef, tuple[Secret, ...]]]:
+        """Every name of a meeting, without PINs."""
+        for series in self._series.values():
+            for ref, _ in series:
+                yield ref, ()
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A calendar whose occurrences can be counted out."""
+
+    def between(self, since: Nanoseconds, until: Nanoseconds) -> Iterator[Occurrence]:
+        """Every one that touches this time."""
+        ...
 
 
 class LastLists:
-    """The copy in one state folder."""
+    """The file in one state folder."""
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    def __init__(self, state: Path, clock: Callable[[], Nanoseconds] = time.time_ns) -> None:
+        self._path, self._clock = state / FILE, clock
         self._one_at_a_time = Lock()
 
-    def load(self, settings: Settings) -> Kept | None:
-        """These settings with the copies in place of the lists; none when there are none."""
-        for name in (FOLDER, BEFORE):  # a death between two renames leaves the one of before
-            folder = self._state / name
-            with suppress(OSError, msgspec.MsgspecError):
-                index = msgspec.json.decode((folder / INDEX).read_bytes(), type=Index)
-                copies = msgspec.structs.replace(
-                    settings,
-                    meetings=tuple(str(folder / path) for path in index.meetings),
-                    directory=tuple(str(folder / path) for path in index.directory),
-                    policy=str(folder / index.policy) if index.policy else None,
-                    suppressions=str(folder / index.suppressions) if index.suppressions else None,
-                )
-                return Kept(copies, index.digest, index.at)
+    def load(self) -> Kept | None:
+        """What was kept; none when nothing was, or another version has written it."""
+        with suppress(OSError, msgspec.MsgspecError):
+            kept = msgspec.msgpack.decode(self._path.read_bytes(), type=Kept)
+            return kept if kept.version == VERSION else None
         return None
 
-    def keep(self, settings: Settings, digest: str, now: Callable[[], str]) -> bool:
-        """Copy these lists, which have come into force; whether the copy is what they were then.
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is kept."""
+        return self._path.exists()
 
-        `digest` is theirs when they were read, `now` gives that of what is on the disk. Raises `OSError`; then, and
-        when somebody is changing them, the copy of before stays.
-        """
+    def keep(self, expected: Expected, suppressions: Suppressions, digest: str, at: float) -> None:
+        """These lists are in force since then. Raises `OSError`, and what was kept before stays."""
         with self._one_at_a_time:
-            if self._is_of(digest):
-                return True
-            folder, draft, before = (self._state / name for name in FOLDERS)
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(mode=0o700)
-            index = Index(
+            now = self._clock()
+            named, occurrences = _counted(expected.calendar, now - BACK, now + AHEAD)
+            directory = expected.directory
+            kept = Kept(
+                version=VERSION,
                 digest=digest,
-                at=time.time(),
-                meetings=tuple(self._copies("meetings", settings.meetings)),
-                directory=tuple(self._copies("directory", settings.directory)),
-                policy=self._copy("policy", settings.policy),
-                suppressions=self._copy("suppressions", settings.suppressions),
+                at=at,
+                until=now + AHEAD,
+                policy=expected.policy,
+                access_numbers=dict(expected.access_numbers),
+                named=named,
+                occurrences=occurrences,
+                people=tuple(directory.everybody) if isinstance(directory, People) else (),
+                suppressions=suppressions,
             )
-            _write(draft / INDEX, msgspec.json.encode(index))
-            if now() != digest:
-                shutil.rmtree(draft, ignore_errors=True)
-                return False
-            shutil.rmtree(before, ignore_errors=True)
-            if folder.exists():
-                folder.rename(before)
-            draft.rename(folder)
-            shutil.rmtree(before, ignore_errors=True)
-            return True
-
-    def _is_of(self, digest: str) -> bool:
-        with suppress(OSError, msgspec.MsgspecError):
-            index = msgspec.json.decode((self._state / FOLDER / INDEX).read_bytes(), type=Index)
-            return index.digest == digest
-        return False
-
-    def _copy(self, kind: str, path: str | None) -> str | None:
-        return next(self._copies(kind, (path,))) if path else None
-
-    def _copies(self, kind: str, paths: tuple[str, ...]) -> Iterator[str]:
-        """Each of these copied, file or folder; its path in the copy."""
-        for place, path in enumerate(map(Path, paths)):
-            root = self._state / DRAFT / kind / str(place)
-            root.mkdir(mode=0o700, parents=True)
-            if not path.is_dir():
-                _write(root / path.name, path.read_bytes())
-                yield f"{kind}/{place}/{path.name}"
-                continue
-            for file in sorted(path.rglob("*")):
-                if file.suffix.lower() in SUFFIXES and file.is_file():
-                    copy = root / file.relative_to(path)
-                    copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    _write(copy, file.read_bytes())
-            yield f"{kind}/{place}"
+            draft = self._path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            with draft.open("wb") as file:
+                file.write(msgspec.msgpack.encode(kept))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
 
 
 def forget_in(state: Path) -> int:
-    """The copy of the lists in this state folder goes; how many files it had. Raises `OSError`."""
+    """What is kept in this state folder goes, until lists come into force again; how many files. Raises `OSError`."""
     count = 0
-    for folder in (state / name for name in FOLDERS):
-        if folder.exists():
-            count += sum(path.is_file() for path in folder.rglob("*"))
-            shutil.rmtree(folder)
+    for path in (state / FILE, (state / FILE).with_suffix(".new")):
+        with suppress(FileNotFoundError):
+            path.unlink()
+            count += 1
     return count
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+def _counted(
+    calendar: Calendar, since: Nanoseconds, until: Nanoseconds
+) -> tuple[tuple[tuple[MeetingRef, str], ...], tuple[Occurrence, ...]]:
+    """The names of all meetings with their series, and the occurrences of that time, without hurry."""
+    named = tuple(dict.fromkeys((ref, uid) for ref, _ in calendar.named() for uid in calendar.series_of(ref)))
+    occurrences = []
+    if isinstance(calendar, Counted):
+        for occurrence in calendar.between(since, until):
+            occurrences.append(occurrence)
+            time.sleep(REST_SECONDS)
+    return named, tuple(occurrences)
+
+
+def _name(ref: MeetingRef) -> str:
+    return f"{ref.platform} {ref.kind} {ref.value}"
+
+
+def _nanoseconds(moment: datetime) -> Nanoseconds:
+    return int(moment.timestamp()) * SECOND

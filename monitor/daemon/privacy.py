@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.model.policy import Policy
 from monitor.model.settings import Settings
 from monitor.outputs.audit import Audit
 from monitor.pipeline import Record, load_expected
@@ -28,20 +29,25 @@ def audit_of(settings: Settings) -> Audit | None:
     return audit
 
 
-def pseudonyms_of(settings: Settings) -> "Pseudonyms | None":
-    """What everybody is called; none where they are called by their names. Raises `ConfigError`."""
+def pseudonyms_of(settings: Settings, policy: Policy | None = None) -> "Pseudonyms | None":
+    """What everybody is called; none where they are called by their names. Raises `ConfigError`.
+
+    Without a `policy` it is the one that the settings name.
+    """
     if settings.pseudonyms is None:
         return None
     from monitor.outputs.pseudonyms import Pseudonyms
+    from monitor.sources.numbers import number_text_for
 
-    expected = load_expected(policy_file=Path(settings.policy) if settings.policy else None)
-    markings = expected.policy.classifications
-    return Pseudonyms.of_file(Path(settings.pseudonyms), number_text=expected.number_text, markings=markings)
+    if policy is None:
+        policy = load_expected(policy_file=Path(settings.policy) if settings.policy else None).policy
+    number_text = number_text_for(policy.country_code)
+    return Pseudonyms.of_file(Path(settings.pseudonyms), number_text=number_text, markings=policy.classifications)
 
 
-def hiding(settings: Settings) -> Callable[[Record], Record] | None:
+def hiding(settings: Settings, policy: Policy | None = None) -> Callable[[Record], Record] | None:
     """What is done to each record before it is told."""
-    found = pseudonyms_of(settings)
+    found = pseudonyms_of(settings, policy)
     return found.record if found else None
 
 

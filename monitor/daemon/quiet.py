@@ -20,18 +20,22 @@ class Quiet:
         self._say = say
         self._now = Suppressions()
 
-    def load(self, path: str | None = None) -> Suppressions:
-        """As it is on disk, or in this copy of it. Raises `ConfigError`, and those of before stay."""
+    def load(self) -> Suppressions:
+        """As it is on disk. Raises `ConfigError`, and those of before stay."""
         if self._path is not None:
             from monitor.detections import rule_infos
             from monitor.platforms import known_platforms
             from monitor.sources.suppressions import load_suppressions
 
             rules = {rule.name for rule in rule_infos()}
-            self._now = load_suppressions(Path(path) if path else self._path, rules=rules, platforms=known_platforms())
+            self._now = load_suppressions(self._path, rules=rules, platforms=known_platforms())
             for one in self._now.expired(datetime.now(UTC)):
                 self._say(f"{self._path.name}:{one.line}: this suppression expired on {one.until}: its alerts are told")
         return self._now
+
+    def go_on_with(self, suppressions: Suppressions) -> None:
+        """Those of before, while the file is broken."""
+        self._now = suppressions
 
     def collect(self) -> "Iterator[Metric]":
         """What a registry asks for at each scrape."""

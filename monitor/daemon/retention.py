@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlite3 import Error as MemoryTrouble
 
 from monitor.daemon.forgetting import Forgotten, Person, before
+from monitor.daemon.last_lists import forget_in
 from monitor.daemon.ledger import SUFFIX, Change, Ledger, overwrite, rewriting
 from monitor.daemon.memory import Memory
 from monitor.daemon.requests import Answer, Forget, Purge, Request, Requests
@@ -53,6 +54,8 @@ class Keeping:
         forgotten = Forgotten(person)
         for name, count in self._memory.forget(forgotten.is_in).items():
             counts[f"memory {name}"] = count
+        if gone := forget_in(self._state):
+            counts["kept lists"] = gone
         yield
         yield from self._change_all(forgotten.change(counts), counts, turn=True)
 

@@ -186,7 +186,7 @@ def serve(config: Path) -> int:
     metrics = Metrics(rules=rule_infos(), platforms=known_platforms())
 
     lists = Lists(config, settings)
-    beginning = Beginning(Path(settings.state), lists, lambda: digest_of(lists.settings, config), say)
+    beginning = Beginning(Path(settings.state), say)
     watching = Watching(lambda: lists.paths())
     vitals = Vitals(settings.capture.interfaces, notify.alive)
     served: Serve | None = None
@@ -219,11 +219,11 @@ def serve(config: Path) -> int:
             keeping=settings.retention,
             audit=audit_of(settings),
             digest=lambda: digest_of(lists.settings, config),
-            hide=hiding(beginning.with_good_policy(settings)),
+            hide=hiding(settings, beginning.policy_of(settings)),
             suppressions=quiet.load,
             needs_restart=lambda: lists.needs_restart,
             say=say,
-            last=lambda: beginning.last(settings, quiet),
+            last=lambda: beginning.last(quiet),
             taken=beginning.keep,
         )
         memory = served.memory

@@ -67,8 +67,13 @@ class First(NamedTuple):
     expected: Expected
     suppressions: Suppressions
     digest: str
-    at: float | None
+    at: float | None = None
     """When they came into force, by the wall clock, if they are not those on disk."""
+
+    @property
+    def since(self) -> float:
+        """When they came into force: now, for those on disk."""
+        return time.time() if self.at is None else self.at
 
 
 class Serve:
@@ -89,15 +94,15 @@ class Serve:
         suppressions: Callable[[], Suppressions] = Suppressions,
         needs_restart: Callable[[], Sequence[str]] = tuple,
         say: Callable[[str], None] = lambda _: None,
-        last: Callable[[], First | None] = lambda: None,
-        taken: Callable[[str], None] = lambda _: None,
+        last: "Callable[[], First | None]" = lambda: None,
+        taken: "Callable[[First], None]" = lambda _: None,
     ) -> None:
         """`load` reads the lists; raises `ConfigError`, as where another has this state folder. It is called from
         another thread, except at the start. `needs_restart` names what it did not take.
 
         `hide` gives each record the pseudonyms under which it is told; `digest` is how the audit log names the lists.
-        `last` gives the lists to begin with when those on disk are broken, if there are any; `taken` is told the digest
-        of lists that have come into force.
+        `last` gives the lists to begin with when those on disk are broken, if there are any; `taken` is told
+        those that have come into force.
         """
         self._audit, self._digest = audit, digest
         settings = keeping or RetentionSettings()
@@ -150,7 +155,7 @@ class Serve:
             self.vitals.reloaded = first.at
         self._note_down("start", "done" if first.at is None else "with the lists of before", first.digest)
         if first.at is None:
-            self._taken(first.digest)
+            self._taken(first)
 
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
@@ -197,7 +202,7 @@ class Serve:
         """The lists to start with: those on disk, or else the last that were in force. Raises `ConfigError`."""
         read = self._read()
         if read.anew is not None:
-            return First(read.anew.expected, read.anew.suppressions, read.digest, None)
+            return First(read.anew.expected, read.anew.suppressions, read.digest)
         kept = last()
         if kept is None:
             raise ConfigError(read.problems)
@@ -259,7 +264,7 @@ class Serve:
             with suppress(Closed):  # it will be heard of soon
                 decoder.send(self._lists)
         self._note_down("reload", "taken", anew.digest)
-        self._taken(anew.digest)
+        self._taken(First(anew.expected, anew.suppressions, anew.digest))
         self.metrics.reload_succeeded = anew.is_newest
         self.vitals.reloaded = time.time()
         self._say("the lists were read anew")

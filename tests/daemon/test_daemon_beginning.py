@@ -5,19 +5,26 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from monitor.daemon import last_lists
+from monitor.daemon.beginning import Beginning
 from monitor.daemon.last_lists import LastLists, forget_in
-from monitor.model.settings import Settings
-from monitor.pipeline import load_expected
-from tests.daemon.stage import Daemon, intruder_by_sip
+from monitor.daemon.serve import First
+from monitor.model.evidence import DAY, HOUR, SECOND
+from monitor.model.suppressions import Suppression, Suppressions
+from monitor.pipeline import Expected, load_expected
+from pcaps.generator.calendar import Event, calendar_of
+from pcaps.stories.town import ANNA, PIN, invited
+from tests.daemon.stage import Daemon, intruder_by_sip, lists_of_now
 from tests.daemon.test_daemon_hep import hearing, reports_of, send
 
+NOW = time.time_ns() // SECOND * SECOND
+WEEKLY, WEEKLY_PIN = "27310400022", "77812345"
 LAST = "joinwatch_config_last_reload_successful"
 SPOILT = {
     "now.ics": "BEGIN:VCALENDAR\r\nDTSTART\r\n",
@@ -44,7 +51,7 @@ def running(tmp_path: Path) -> Iterator[Daemon]:
     text = made.config.read_text(encoding="utf-8")
     made.config.write_text(f'suppressions = "{quiet}"\n{text}', encoding="utf-8")
     made.start()
-    made.wait((tmp_path / "state" / "lists" / "lists.json").exists, "a copy")
+    made.wait((tmp_path / "state" / "lists.kept").exists, "lists that are kept")
     made.stop()
     yield made
     made.stop()
@@ -56,9 +63,9 @@ def reloads(running: Daemon) -> list[dict[str, Any]]:
 
 @linux
 def test_it_starts_with_the_lists_of_before_and_says_so(running: Daemon) -> None:
-    found = list((running.folder / "state" / "lists").rglob("*"))
-    assert len([path for path in found if path.is_file()]) == 5
-    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in found)
+    kept = running.folder / "state" / "lists.kept"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert PIN.encode() not in kept.read_bytes()
 
     files = {running.folder / "lists" / name: text for name, text in SPOILT.items()}
     good = {file: file.read_bytes() for file in files}
@@ -114,82 +121,113 @@ def test_the_first_start_with_a_broken_list_is_refused_with_its_line(tmp_path: P
     assert f"{calendar}:" in made.log.read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings with a folder, a file, and files that are no lists beside them."""
-    folder = tmp_path / "calendars"
-    (folder / "deep").mkdir(parents=True)
-    text = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260101T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-    (folder / "deep" / "a.ics").write_text(text, encoding="ascii", newline="")
-    (folder / "notes.txt").write_text("no list", encoding="ascii")
-    people = tmp_path / "people.csv"
-    people.write_text("name,email,phone\nAnna,anna@ministry.example,\n", encoding="ascii")
-    (tmp_path / "state").mkdir()
-    return Settings(meetings=(str(folder),), directory=(str(people),), state=str(tmp_path / "state"))
-
-
-def copy_of(settings: Settings) -> LastLists:
-    return LastLists(Path(settings.state))
-
-
-def test_a_copy_can_be_read_as_the_lists_can(settings: Settings) -> None:
-    assert copy_of(settings).load(settings) is None
-    assert copy_of(settings).keep(settings, "one", lambda: "one")
-    kept = copy_of(settings).load(settings)
-    assert kept is not None
-    assert kept.digest == "one"
-    assert abs(kept.at - time.time()) < 60
-    assert [path.name for path in Path(kept.settings.meetings[0]).rglob("*") if path.is_file()] == ["a.ics"]
-    load_expected([Path(path) for path in kept.settings.meetings], [Path(path) for path in kept.settings.directory])
-    assert msgspec.structs.replace(kept.settings, meetings=(), directory=()) == msgspec.structs.replace(
-        settings, meetings=(), directory=()
+def expected_in(folder: Path) -> Expected:
+    """The meeting of now, a weekly one with an exception, and the people of the example."""
+    lists = lists_of_now(folder / "lists")
+    event = Event(
+        uid="weekly@ministry.example",
+        number=WEEKLY,
+        title="Weekly",
+        start=f"{_date(-20)}T220000",
+        end=f"{_date(-19)}T010000",
+        organizer=ANNA,
+        pin=WEEKLY_PIN,
+        attendees=invited("bram"),
     )
+    rules = f"RRULE:FREQ=WEEKLY\r\nEXDATE;TZID=Europe/Amsterdam:{_date(8)}T220000\r\nEND:VEVENT"
+    weekly = calendar_of([event]).decode().replace("END:VEVENT", rules)
+    (folder / "lists" / "weekly.ics").write_text(weekly, encoding="utf-8", newline="")
+    return load_expected([folder / "lists"], [Path(lists["directory"][0])], Path(lists["policy"]))
 
 
-def test_lists_that_change_while_they_are_copied_leave_the_copy_of_before(settings: Settings) -> None:
-    copy_of(settings).keep(settings, "one", lambda: "one")
-    assert not copy_of(settings).keep(settings, "two", lambda: "three")
-    kept = copy_of(settings).load(settings)
+def _date(days: int) -> str:
+    return (datetime.fromtimestamp(NOW / SECOND, UTC) + timedelta(days=days)).strftime("%Y%m%d")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    made = tmp_path / "state"
+    made.mkdir()
+    return made
+
+
+def test_what_is_kept_answers_as_the_lists_do(tmp_path: Path, state: Path) -> None:
+    expected = expected_in(tmp_path)
+    quiet = Suppressions(entries=(Suppression(line=1, owner="soc", reason="x", until=date(2099, 1, 2), rule="r"),))
+    assert LastLists(state).load() is None
+    LastLists(state, lambda: NOW).keep(expected, quiet, "abc", 1000.5)
+    kept = LastLists(state).load()
+    assert kept is not None
+    assert (kept.digest, kept.at, kept.suppressions) == ("abc", 1000.5, quiet)
+    again = kept.expected
+    assert (again.policy, again.access_numbers) == (expected.policy, expected.access_numbers)
+    named = {ref for ref, _ in expected.calendar.named()}
+    assert {ref for ref, _ in again.calendar.named()} == named
+    seen = 0
+    for ref in named:
+        for one in (ref, msgspec.structs.replace(ref, site="")):
+            assert again.calendar.series_of(one) == expected.calendar.series_of(one)
+            for hours in range(-24, 29 * 24, 5):
+                found = expected.calendar.around(one, NOW + hours * HOUR)
+                assert again.calendar.around(one, NOW + hours * HOUR) == found
+                seen += len(found)
+    assert seen > 20
+    for address in ("mailto:anna@ministry.example", "tel:+31205550199"):
+        assert again.directory.people_with(address) == expected.directory.people_with(address)
+
+
+def test_no_pin_is_kept_and_nobody_says_then_that_one_was_wrong(tmp_path: Path, state: Path) -> None:
+    expected = expected_in(tmp_path)
+    weekly = next(ref for ref, _ in expected.calendar.named() if ref.value == WEEKLY)
+    assert expected.calendar.knows_pin(weekly, WEEKLY_PIN) is True
+    LastLists(state, lambda: NOW).keep(expected, Suppressions(), "abc", 1.0)
+    content = b"".join(path.read_bytes() for path in state.iterdir())
+    assert WEEKLY.encode() in content
+    assert WEEKLY_PIN.encode() not in content
+    kept = LastLists(state).load()
+    assert kept is not None
+    assert kept.expected.calendar.knows_pin(weekly, WEEKLY_PIN) is None
+    coming = [one for days in range(9) for one in kept.expected.calendar.around(weekly, NOW + days * DAY)]
+    assert coming
+    assert all(one.has_pin for one in coming)
+
+
+def test_a_full_disk_leaves_what_was_kept_before(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = expected_in(tmp_path)
+    LastLists(state).keep(expected, Suppressions(), "one", 1.0)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    said: list[str] = []
+    beginning = Beginning(state, said.append)
+    beginning.keep(First(expected, Suppressions(), "two"))
+    end = time.monotonic() + 10
+    while not said and time.monotonic() < end:
+        time.sleep(0.01)
+    assert said == ["the lists could not be kept for the next start: No space left on device"]
+    kept = LastLists(state).load()
     assert kept is not None
     assert kept.digest == "one"
-    assert not (Path(settings.state) / "lists.draft").exists()
 
 
-def test_a_full_disk_leaves_the_copy_of_before(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy_of(settings).keep(settings, "one", lambda: "one")
-
-    def full(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(last_lists, "_write", full)
-    with pytest.raises(OSError, match="No space left"):
-        copy_of(settings).keep(settings, "two", lambda: "two")
-    kept = copy_of(settings).load(settings)
-    assert kept is not None
-    assert kept.digest == "one"
+@pytest.mark.parametrize("content", [b"", b"\x80", b"no msgpack"])
+def test_what_is_no_such_file_is_none(state: Path, content: bytes) -> None:
+    (state / "lists.kept").write_bytes(content)
+    assert LastLists(state).load() is None
 
 
-def test_a_death_between_two_copies_leaves_one(settings: Settings) -> None:
-    copy_of(settings).keep(settings, "one", lambda: "one")
-    state = Path(settings.state)
-    (state / "lists").rename(state / "lists.before")
-    kept = copy_of(settings).load(settings)
-    assert kept is not None
-    load_expected([Path(path) for path in kept.settings.meetings])
-    assert copy_of(settings).keep(settings, "two", lambda: "two")
-    assert sorted(path.name for path in state.iterdir()) == ["lists"]
+def test_what_another_version_has_kept_is_left_alone(tmp_path: Path, state: Path) -> None:
+    LastLists(state).keep(expected_in(tmp_path), Suppressions(), "one", 1.0)
+    kept = LastLists(state).load()
+    other = msgspec.structs.replace(kept, version=99)  # type: ignore[type-var]
+    (state / "lists.kept").write_bytes(msgspec.msgpack.encode(other))
+    assert LastLists(state).load() is None
 
 
-def test_the_same_lists_are_not_copied_again(settings: Settings) -> None:
-    copy_of(settings).keep(settings, "one", lambda: "one")
-    index = Path(settings.state) / "lists" / "lists.json"
-    before = index.stat().st_ino
-    assert copy_of(settings).keep(settings, "one", lambda: "one")
-    assert index.stat().st_ino == before
-
-
-def test_a_copy_that_is_forgotten_is_gone_as_a_whole(settings: Settings) -> None:
-    copy_of(settings).keep(settings, "one", lambda: "one")
-    assert forget_in(Path(settings.state)) == 3
-    assert copy_of(settings).load(settings) is None
-    assert forget_in(Path(settings.state)) == 0
+def test_what_is_forgotten_is_gone(tmp_path: Path, state: Path) -> None:
+    LastLists(state).keep(expected_in(tmp_path), Suppressions(), "one", 1.0)
+    assert forget_in(state) == 1
+    assert list(state.iterdir()) == []
+    assert forget_in(state) == 0

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -52,23 +53,30 @@ EXPRESSIONS = dict(expressions())
 
 def test_they_are_as_their_code_makes_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0
-    assert made().keys() == {"meetings.json", "sensor.json", "incident.json"}
+    assert {path.name for path in made()} == {"meetings.json", "sensor.json", "incident.json", "dashboards.md"}
     assert capsys.readouterr().err == ""
 
 
-def test_a_dashboard_that_was_changed_by_hand_is_told(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("deploy.grafana.generator.__main__.FOLDER", tmp_path)
-    assert main([]) == 0
-    sensor = tmp_path / "sensor.json"
+def test_what_was_changed_by_hand_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "docs" / "dashboards.md"
+    page.parent.mkdir()
+    page.write_text((ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8"), encoding="utf-8")
+    assert main([], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
+    sensor = tmp_path / "deploy/grafana/dashboards/sensor.json"
     sensor.write_text(sensor.read_text(encoding="utf-8").replace("now-6h", "now-7h"), encoding="utf-8")
-    (tmp_path / "more.json").write_text("{}", encoding="utf-8")
-    assert main(["--check"]) == 1
-    assert [line.split(" ")[0].rsplit("/", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
-        "more.json",
-        "sensor.json",
-    ]
+    (sensor.parent / "more.json").write_text("{}", encoding="utf-8")
+    page.write_text(page.read_text(encoding="utf-8").replace("| **Lag** |", "| **Lags** |"), encoding="utf-8")
+    assert main(["--check"], tmp_path) == 1
+    told = [line.split(" ")[0].rsplit("/", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["more.json", "sensor.json", "dashboards.md"]
+
+
+def test_every_panel_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "dashboards.md").read_text(encoding="utf-8")
+    assert all(f"| **{panel['title']}** |" in page for _, panel in PANELS)
+    for picture in re.findall(r"\]\((pictures/[^)]+)\)", page):
+        assert 20_000 < (ROOT / "docs" / picture).stat().st_size < 300_000
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
