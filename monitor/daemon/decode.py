@@ -197,6 +197,8 @@ class Decode:
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
         self._name = f"{os.getpid()}-{time.time_ns():x}"
         self._rings: list[Blocks] = []
+        self._told_before: list[int] = []
+        """Of each ring, the frames of which serve was told by decoders before this one."""
         self._is_open = False
         """Whether capture has told what there is to read."""
         self._sockets: tuple[socket.socket, socket.socket] | None = None
@@ -400,6 +402,9 @@ class Decode:
         self._serve.send(
             Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=traffic, sizes=sizes)
         )
+        for place, ring in enumerate(self._rings):
+            dropped = ring.counted if isinstance(ring, Pumped) else 0
+            self._page.tell(place, self._told_before[place] + ring.finished, dropped)
 
     def _tidy(self) -> None:
         """Python frees circles when many objects were made, which on a calm day takes hours."""
@@ -453,6 +458,11 @@ class Decode:
         self._clock = Clock(time.time_ns(), _monotonic(), self._page.clock)
         for place, ring in enumerate(self._rings):
             ring.number = self._page.number(place, ring.sequence)
+            told, dropped = self._page.told(place, ring.number)
+            ring.finished = ring.number - told
+            self._told_before.append(told)
+            if isinstance(ring, Pumped):
+                ring.counted = dropped
 
     def _ask(self, place: int, program: Iterable[Instruction]) -> None:
         """Have capture set another filter, where the interface is open there alone."""

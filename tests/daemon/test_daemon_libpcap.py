@@ -24,7 +24,6 @@ SIZE = 4 * 1024 * 1024
 HEAD = bytes.fromhex("020000000001020000000002")
 IP = bytes.fromhex("0800") + b"\x45\0\0\x1c" + bytes(4) + b"\x40\x11\0\0\xc0\0\x02\x01\xc0\0\x02\x02" + bytes(8)
 ACCOUNT = ("taken", "filtered", "dropped")
-BY_LIBPCAP = {"backend": "libpcap"}
 
 
 def reader_of(pump: Pump) -> Pumped:
@@ -183,10 +182,11 @@ def received(interface: str) -> int:
     return int(Path(f"/sys/class/net/{interface}/statistics/rx_packets").read_text(encoding="ascii"))
 
 
-def test_the_account_adds_up_across_deaths_of_its_decoder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["ring", "libpcap"])
+def test_the_account_adds_up_across_deaths_of_its_decoder(tmp_path: Path, backend: str) -> None:
     with mirror("jwpdie") as port:
         begun = received(port.near)
-        with daemon(tmp_path, [port.near], capture=BY_LIBPCAP) as running:
+        with daemon(tmp_path, [port.near], capture={"backend": backend}) as running:
             silent = HEAD + IP
             for number in range(3):
                 frames = [frame for _, frame in intruder_by_sip(f"pumped {number}", f"mallory{number}")]

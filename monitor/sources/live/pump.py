@@ -312,7 +312,8 @@ class Pumped(Blocks):
         self._ready = 0
         self.dropped = 0
         """By libpcap, as its process told last."""
-        self._counted = 0
+        self.counted = 0
+        """Of those, how many `statistics` has told, or that of a reader before."""
 
     def fileno(self) -> int:
         """For a selector: readable when a block is ready."""
@@ -335,7 +336,7 @@ class Pumped(Blocks):
 
     def statistics(self) -> Statistics:
         """What was dropped since the last call."""
-        dropped, self._counted = self.dropped - self._counted, self.dropped
+        dropped, self.counted = max(0, self.dropped - self.counted), max(self.dropped, self.counted)
         return Statistics(0, dropped, 0)
 
     def close(self) -> None:
