@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb outage clean
+.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb boot outage clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ golden: $(READY) ## Make the bundled captures and their golden files anew; read 
 	$(BIN)/python -m pcaps.make
 	$(BIN)/python -m pytest tests/golden --golden -q
 
-docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, limits
+docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, journal, limits
 	$(BIN)/python -m docs.make
 
 fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
@@ -89,6 +89,7 @@ outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd a
 
 alert-rules: $(READY) ## Make Prometheus' rules and the runbooks from their catalogue, and test every rule at every interval, whole and broken
 	$(BIN)/python -m deploy.catalogue
+	$(BIN)/python -m deploy.kubernetes
 	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
 
 e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux
@@ -97,6 +98,9 @@ e2e: $(READY) ## From a packet to whoever is on call, through real servers, half
 deb: $(READY) ## A Debian package for the machine's own release: build/joinwatch_VERSION_ARCHITECTURE.deb
 	$(BIN)/python -m deploy.debian
 
+boot: $(READY) ## That package on a fresh Debian with its own systemd: start, deaths, upgrade, purge; as root, on Debian
+	$(BIN)/python -m bench.boot
+
 linters: ## Second opinions on deploy/, for its tests, in build/linters
 	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
 	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
@@ -104,8 +108,8 @@ linters: ## Second opinions on deploy/, for its tests, in build/linters
 counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
 	sh deploy/install-counterparts.sh
 
-dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=36, every query asked, docs/pictures drawn
-	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),36)
+dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=18, every query asked, docs/pictures drawn
+	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),18)
 
 clean: ## Forget the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import machine, python_version
+from signal import SIGTERM, signal
 from subprocess import run
 
 from tests.deploy.house import Pace, house, shipped_rules
 from tests.deploy.servers import missing_servers, program
-from tests.deploy.story import Line, Story
+from tests.deploy.story import STEPS, Line, Story
 
 REPORT = Path(__file__).parents[1] / "docs" / "end-to-end.md"
 PACES = [Pace(scrape, scrape) for scrape in ("15s", "30s", "60s")]
@@ -55,6 +56,7 @@ def main() -> int:
         print(why, file=sys.stderr)
         return 1
     begun = time.monotonic()
+    signal(SIGTERM, lambda *_: sys.exit(1))  # so that whatever was started ends
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - begun:7.1f} s  {text}", flush=True)
@@ -98,7 +100,7 @@ def report(lines: list[Line], rules: int) -> str:
 
 
 def _row(line: Line) -> str:
-    cells = [f"{line.seconds[step]:.1f} s" if step in line.seconds else "" for step in Line.STEPS]
+    cells = [f"{line.seconds[step]:.1f} s" if step in line.seconds else "" for step in STEPS]
     return f"| {' | '.join([line.act, line.pace, *cells])} |"
 
 

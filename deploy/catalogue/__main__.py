@@ -15,7 +15,7 @@ def files(told: Catalogue) -> dict[Path, str]:
     """Every file that is made, by its path."""
     made = {RULES / name: rules.as_yaml(document) for name, document in rules.documents(told).items()}
     tested = tuple(f"../{path.name}" for path in made)
-    made |= {TESTS / name: rules.as_yaml(document) for name, document in cases.documents(told, tested).items()}
+    made |= {TESTS / name: cases.as_yaml(document) for name, document in cases.documents(told, tested).items()}
     return made | {RUNBOOKS / name: text for name, text in runbooks.pages(told).items()}
 
 

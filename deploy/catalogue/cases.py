@@ -5,12 +5,13 @@ A series is written in minutes: `0x20 1x40` is 0 for twenty and then 1 for forty
 `_x3` is a target that does not answer. Each case has an instance of its own, so that many fit into one test.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from deploy.catalogue.entries import Catalogue, Entry, Mistake
-from deploy.catalogue.rules import FRESH
+from deploy.catalogue.rules import FRESH, HEADER
 
 INTERVALS = (15, 30, 60)
 PART = re.compile(r"(?P<begin>_|-?\d+(?:\.\d+)?)(?:\+(?P<slope>\d+(?:\.\d+)?))?x(?P<minutes>\d+)")
@@ -266,6 +267,17 @@ def blindness_test(told: Catalogue, interval: int, *, long: bool, only: str = ""
 
 def _test(interval: int, given: list[dict[str, str]], expected: list[dict[str, Any]]) -> dict[str, Any]:
     return {"interval": f"{interval}s", "input_series": given, "promql_expr_test": expected}
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """The document as a file: a line each for what is many, as JSON, which YAML can read."""
+    lines = [HEADER + f"rule_files: {json.dumps(document['rule_files'])}"]
+    lines += [f"evaluation_interval: {document['evaluation_interval']}", "tests:"]
+    for test in document["tests"]:
+        lines += [f"- interval: {test['interval']}"]
+        for part in ("input_series", "promql_expr_test"):
+            lines += [f"  {part}:", *(f"  - {json.dumps(one, ensure_ascii=False)}" for one in test[part])]
+    return "\n".join([*lines, ""])
 
 
 def documents(told: Catalogue, rule_files: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -32,7 +32,8 @@ MACRO = re.compile(r"GREW\((?P<series>[^()]*), (?P<minutes>\d+)m\)")
 """A counter that grew: between two scrapes, or in a new life before its first one."""
 HEADER = "# Made by `python -m deploy.catalogue` from deploy/catalogue: change it there.\n"
 BLIND_QUERY = (
-    '{{- $blind := printf `group by (alertname) (present_over_time(ALERTS{kind="blindness",instance=~"(%s)?"}[1h]))`'
+    '{{- $blind := printf `group by (alertname) (present_over_time(ALERTS{kind="blindness",instance=%q}[1h])'
+    ' or present_over_time(ALERTS{kind="blindness",instance=""}[1h]))`'
     ' $labels.instance | query | sortByLabel "alertname" -}}'
 )
 """Ways of being blind within the hour, pending ones too; those without an instance are everybody's."""

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from pcaps.generator.wire import SECOND
 from pcaps.stories.town import BRIDGE, SBC, SITE
 from tests.corpus import ROOT
 from tests.daemon.stage import NUMBER, Daemon, Mirror, frames_of, mirror, today
-from tests.deploy.servers import Alertmanager, Hook, Notice, Prometheus, alertmanager, prometheus
+from tests.deploy.servers import Alertmanager, Hook, Notice, Prometheus, alertmanager, moment, prometheus
 
 RULES = ROOT / "deploy" / "prometheus"
 ROUTES = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
@@ -77,7 +76,7 @@ class Watch:
         told = self.told(rule)
         found = {
             "scraped": self.prometheus.first(f'joinwatch_alerts_active{{rule="{rule}"}}', since),
-            "firing": self.prometheus.first(f'ALERTS{{alertstate="firing",rule="{rule}"}}', since),
+            "firing": self.prometheus.firing_since(rule),
             "notified": told[0].at if told else None,
         }
         return {step: at - since for step, at in found.items() if at is not None}
@@ -174,8 +173,3 @@ def written(running: Daemon, kind: str, since: float, **labels: str) -> dict[str
         if said["type"] == kind and labels.items() <= said.items() and moment(said["time"]) >= since - 1:
             return said
     return None
-
-
-def moment(text: str) -> float:
-    """Seconds since 1970."""
-    return datetime.fromisoformat(text).timestamp()

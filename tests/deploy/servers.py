@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,6 +177,13 @@ class Prometheus(Server):
         alerts = self.ask("/api/v1/alerts")["data"]["alerts"]
         return [one["labels"] for one in alerts if one["state"] == "firing"]
 
+    def firing_since(self, rule: str) -> float | None:
+        """The first evaluation that found it. Not by the series ALERTS, which a new life writes one round late."""
+        for one in self.ask("/api/v1/alerts")["data"]["alerts"]:
+            if one["state"] == "firing" and one["labels"].get("rule") == rule:
+                return moment(one["activeAt"])
+        return None
+
     def rules(self) -> list[dict[str, Any]]:
         """Every alerting rule that it has loaded, with its health."""
         groups = self.ask("/api/v1/rules", type="alert")["data"]["groups"]
@@ -189,6 +197,12 @@ class Prometheus(Server):
 
 class Alertmanager(Server):
     """Debian's, with the shipped configuration."""
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970, of a time with any number of decimals."""
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")
 
 
 def wait(until: Callable[[], Any], what: str, log: Path | None = None, seconds: float = PATIENCE) -> Any:

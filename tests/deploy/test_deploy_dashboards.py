@@ -103,7 +103,7 @@ def test_what_all_have(name: str) -> None:
     assert variables["datasource"]["type"] == "datasource"
     for sensor in ("job", "instance"):
         assert variables[sensor]["multi"] is variables[sensor]["includeAll"] is True
-        assert variables[sensor]["allValue"] == ".+"
+        assert "allValue" not in variables[sensor], "other programs would be sensors, too"
         assert variables[sensor]["datasource"]["uid"] == "${datasource}"
     assert variables["runbooks"]["query"] == links.runbooks()
 
@@ -209,8 +209,10 @@ def test_each_rule_has_a_colour_and_a_runbook() -> None:
     for info in rule_infos():
         assert info.name in pages
         for severity in info.severities:
-            hue = words.SEVERITIES[severity].rsplit("-", 1)[-1]
-            assert colours[f"{info.name} ({severity})"].endswith(hue)
+            assert colours[f"{info.name} ({severity})"] in words.SHADES[severity]
+    assert {severity: shades[0] for severity, shades in words.SHADES.items()} == words.SEVERITIES
+    own = [colour for legend, colour in colours.items() if not legend.startswith("other")]
+    assert len(set(own)) == len(own), "each its own"
     assert words.SEVERITIES.keys() == {"low", "medium", "high", "critical"}
     assert words.VERDICTS.keys() == set(Verdict)
 
@@ -343,6 +345,6 @@ def test_variables_are_filled_in_as_grafana_does() -> None:
     span = Span(1000.0, 1000.0 + 6 * 3600, 15.0)
     text = 'm{job=~"$job", i=~"${instance}"}[$__rate_interval] $__interval_ms $__range $__from ${rule:regex}'
     assert grafana.filled_in(text, span, 180.0, {"rule": "pin-bypass"}) == (
-        'm{job=~".+", i=~".+"}[195s] 180000 21600s 1000000 pin-bypass'
+        'm{job=~"joinwatch", i=~".*"}[195s] 180000 21600s 1000000 pin-bypass'
     )
     assert "$" not in "".join(grafana.filled_in(expr, span, 60.0, {}) for expr in EXPRESSIONS.values())

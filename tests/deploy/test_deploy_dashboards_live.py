@@ -69,7 +69,7 @@ def test_every_query_of_every_panel_gives_data(proof: Proof) -> None:
 
 
 def test_marks_are_where_things_happened(proof: Proof) -> None:
-    begun = proof.prometheus.instant("process_start_time_seconds * 1000", proof.span.end)
+    begun = proof.prometheus.instant('process_start_time_seconds{job="joinwatch"} * 1000', proof.span.end)
     for dashboard in DASHBOARDS.values():
         found = {mark["name"]: series for mark, series in grafana.marks(dashboard, proof.prometheus, proof.span)}
         (serve,) = next(series for name, series in found.items() if "anew" in name)
@@ -120,6 +120,20 @@ def test_a_sensor_that_is_not_there_cannot_be_trusted(proof: Proof) -> None:
     expr = panel["targets"][0]["expr"]
     asked = grafana.filled_in(expr, proof.span, 1.0, {"instance": "nobody"})
     assert proof.prometheus.instant(asked, proof.span.end)[0]["value"][1] == "0"
+
+
+def test_other_programs_of_that_prometheus_are_no_sensors(proof: Proof) -> None:
+    jobs = {one["metric"]["job"] for one in proof.prometheus.instant("process_resident_memory_bytes", proof.span.end)}
+    assert jobs == {"joinwatch", "prometheus"}
+    (memory,) = proof.ask("sensor", 40)
+    assert [one["metric"]["instance"] for one in memory.series] == ["sensor-1"]
+    expressions = [
+        answer.expr
+        for dashboard in DASHBOARDS.values()
+        for panel in grafana.panels(dashboard)
+        for answer in grafana.ask(panel, proof.prometheus, proof.span)
+    ]
+    assert not [expr for expr in expressions if 'job=~"joinwatch"' not in expr]
 
 
 def test_an_incident_can_be_narrowed_to_a_rule(proof: Proof) -> None:

@@ -66,22 +66,14 @@ def test_every_rule_has_every_case() -> None:
     of_detections = {name.split("-")[0] for name in cases.DETECTION_CASES}
     assert of_detections == set(cases.KINDS)
     for interval in cases.INTERVALS:
-        shipped = [
-            yaml.safe_load(path.read_text(encoding="utf-8"))
-            for path in (RULES / "tests").glob(f"scrape-{interval}s*.test.yml")
-        ]
-        asked = {
-            found
-            for document in shipped
-            for test in document["tests"]
-            for one in test["promql_expr_test"]
-            for found in re.findall(r'alertname="(\w+)"', one["expr"])
-        }
+        shipped = [path.read_text(encoding="utf-8") for path in (RULES / "tests").glob(f"scrape-{interval}s*.test.yml")]
+        asked = {found for text in shipped for found in re.findall(r'ALERTS\{alertname=\\"(\w+)\\"', text)}
         assert asked == {entry.alert for entry in TOLD.entries}
 
 
+@pytest.mark.parametrize("sensor", ["sensor-1:9464", "[2001:db8::1]:9464"])
 @pytest.mark.parametrize("blind", [False, True], ids=["seeing", "blind"])
-def test_a_detection_says_how_well_its_sensor_saw(blind: bool, tmp_path: Path) -> None:
+def test_a_detection_says_how_well_its_sensor_saw(blind: bool, sensor: str, tmp_path: Path) -> None:
     """Blindness of this sensor, of before and now; that of another is no matter."""
     entry = next(entry for entry in TOLD.detections if entry.name == "pin-bypass")
     down = "1x2 0x10 1x20" if blind else "1x32"
@@ -93,16 +85,16 @@ def test_a_detection_says_how_well_its_sensor_saw(blind: bool, tmp_path: Path) -
         "joinwatch_build_info": "1x32",
     }
     there = {"joinwatch_interface_up{interface='eth1'}": "0x32", "joinwatch_ready": "0x32"}
-    given = cases.input_of(here, "sensor-1:9464", "joinwatch", 30)
+    given = cases.input_of(here, sensor, "joinwatch", 30)
     given += cases.input_of(there, "sensor-11:9464", "joinwatch", 30)
     expected = {}
     for name, text in rules.annotations_of(entry, TOLD.settings.runbooks).items():
-        expected[name] = text.replace("{{ $labels.instance }}", "sensor-1:9464")
+        expected[name] = text.replace("{{ $labels.instance }}", sensor)
     for ending, language in (("", "en"), ("_nl", "nl")):
         before, behind, well = rules.BLIND[language]
         names = "JoinwatchInterfaceDown, JoinwatchJournalUnwritable"
         expected[f"blind_meanwhile{ending}"] = f"{before}{names}{behind}" if blind else well
-    labels = {"rule": "pin-bypass", "severity": "high", "kind": "detection", "instance": "sensor-1:9464"}
+    labels = {"rule": "pin-bypass", "severity": "high", "kind": "detection", "instance": sensor}
     document = {
         "rule_files": [str(path) for path in RULES.glob("*.rules.yml")],
         "evaluation_interval": "1m",
@@ -136,6 +128,30 @@ def test_no_sensor_at_all_is_told(tmp_path: Path) -> None:
     }
     (tmp_path / "none.test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
     tested = promtool("test", "rules", str(tmp_path / "none.test.yml"))
+    assert tested.returncode == 0, tested.stdout
+
+
+@pytest.mark.parametrize(
+    ("then", "instance"), [("_x30", "one"), ("1x30", "")], ids=["one sensor fewer", "as many, by another name"]
+)
+def test_a_sensor_may_have_a_new_name_but_not_go(then: str, instance: str, tmp_path: Path) -> None:
+    """In a cluster a target's address changes with each roll-out."""
+    given = []
+    for name, text in {"one": "1x20 _x30", "two": "1x50", "new": f"_x20 {then}"}.items():
+        given += cases.input_of({"up": text, "joinwatch_build_info": text}, name, "joinwatch", 60)
+    told = [{"labels": f'{{instance="{instance}"}}', "value": 1}] if instance else []
+    asked = {
+        "expr": 'group by (instance) (ALERTS{alertname="JoinwatchSensorVanished",alertstate="firing"})',
+        "eval_time": "40m",
+        "exp_samples": told,
+    }
+    document = {
+        "rule_files": [str(RULES / "joinwatch-blindness.rules.yml")],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": given, "promql_expr_test": [asked]}],
+    }
+    (tmp_path / "new.test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    tested = promtool("test", "rules", str(tmp_path / "new.test.yml"))
     assert tested.returncode == 0, tested.stdout
 
 

@@ -15,7 +15,7 @@ from monitor.detections import rule_infos
 from monitor.model.alerts import RuleInfo, Severity
 from monitor.outputs.metrics import Metrics
 from tests.corpus import ROOT
-from tests.daemon.stage import daemon, intruder_by_sip, mirror
+from tests.daemon.stage import Daemon, daemon, intruder_by_sip, mirror
 
 SERIES = re.compile(r"(?<![\w:])(?P<name>(?:joinwatch_|process_)\w+)(?:\{(?P<labels>[^{}]*)\})?")
 MATCHER = re.compile(r'(?P<label>\w+)(?P<way>=~|!~|!=|=)"(?P<value>[^"]*)"')
@@ -81,6 +81,31 @@ def test_the_daemon_exports_whatever_they_ask_for(tmp_path: Path) -> None:
     wrong = {name: unknown for name, expr in expressions().items() if (unknown := unknown_in(expr, page))}
     assert not wrong
     assert len(expressions()) > 40
+
+
+@pytest.mark.slow
+def test_a_new_life_counts_anew_and_knows_what_was(tmp_path: Path) -> None:
+    """What the cases called `restart` take for granted."""
+    series = '{rule="uninvited-participant",severity="high"}'
+    names = ("joinwatch_alerts_total", "joinwatch_alert_last_timestamp_seconds", "joinwatch_alerts_active")
+
+    def now(running: Daemon) -> list[float | None]:
+        return [running.metric(f"{name}{series}") for name in names] + [running.metric("process_start_time_seconds")]
+
+    with mirror("life") as port, daemon(tmp_path, [port.near]) as running:
+        assert now(running)[:3] == [0.0, 0.0, 0.0]
+        port.send([frame for _, frame in intruder_by_sip("life", "eve")])
+        running.wait(lambda: now(running)[0] == 1.0, "a count")
+        before = now(running)
+        time.sleep(1.1)  # so long do two births differ at least
+        running.kill("serve")
+        running.wait(lambda: (now(running)[1] or 0) > 0, "what was remembered")
+        after = now(running)
+    assert before[0] == 1.0
+    assert after[0] == 0.0
+    assert after[1] == before[1]
+    assert after[2] == before[2] == 1.0
+    assert (after[3] or 0) > (before[3] or 0)
 
 
 def test_a_name_or_label_that_is_not_there_is_found() -> None:

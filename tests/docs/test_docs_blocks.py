@@ -40,6 +40,7 @@ NOT_RUN = {
     "docs/doctor.md": 1,
     "docs/privacy-operations.md": 1,
     "docs/start.md": 1,
+    "deploy/README.md": 16,
 }
 """How many blocks of each page may be marked as not run. One more is a decision, taken here."""
 
@@ -83,6 +84,19 @@ def test_a_block_that_is_not_run_could_be(block: Block) -> None:
         assert misuse_in(script) == []
         for place in re.findall(r"(?<![\w/.-])(?:deploy|config|pcaps)/[\w./@-]*\w", script):
             assert (ROOT / place).exists() or list(ROOT.glob(f"{place}*")), place
+        targets = set(re.findall(r"^[a-z-]+: ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert {f"{target}: " for target in re.findall(r"^make ([a-z-]+)", script, re.MULTILINE)} <= targets
+
+
+def test_a_block_that_is_a_file_is_used() -> None:
+    """By a later block of its page, or by a test of its own, below."""
+    for page in PAGES:
+        blocks = blocks_of(page)
+        for place, block in enumerate(blocks):
+            if "file" in block.marks and block.marks["file"] != "receiver.py":
+                later = "\n".join(other.text for other in blocks[place + 1 :] if other.language in RUN)
+                name = Path(block.marks["file"]).name
+                assert name in later or f"from {Path(name).stem} import" in later, str(block)
 
 
 def test_options_that_do_not_exist_are_noticed() -> None:

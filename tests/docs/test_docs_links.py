@@ -57,6 +57,27 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
         assert f"\ndef {name}(" in (ROOT / file).read_text(), f"{file}::{name}"
 
 
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    cells = 0
+    for number, line in enumerate(without_blocks(page).splitlines(), 1):
+        if not line.startswith("|"):
+            cells = 0
+            continue
+        # A bar within a cell is escaped, in code as well.
+        found = len(re.findall(r"(?<!\\)\|", line)) - 1
+        cells = cells or found
+        assert found == cells, f"{name_of(page)}:{number}: {found} cells, and {cells} in the head"
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in decisions]
+    assert len(set(numbers)) == len(numbers)
+    for page, number in zip(decisions, numbers, strict=True):
+        assert re.match(rf"# (?:ADR )?{number}\b", page.read_text(encoding="utf-8")), page.name
+
+
 def test_every_page_can_be_found() -> None:
     """From the README by links alone; runbooks and decisions by their folders."""
     found, waiting = set(), [ROOT / "README.md"]

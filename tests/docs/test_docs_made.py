@@ -2,17 +2,19 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from docs import make
+from docs.make import configuration, rules
 from monitor.detections import rule_infos
 from monitor.model.settings import Settings
 from monitor.outputs import web_config
 from tests.corpus import ROOT
 
 COLLECTORS = {"vitals", "WebCounts", "SinkVitals", "quiet"}
-"""What the daemon registers beside the metrics of a replay; `docs/make.py` has each."""
+"""What the daemon registers beside the metrics of a replay; `docs/make/metrics.py` has each."""
 
 
 @pytest.mark.parametrize("name", make.PAGES)
@@ -24,10 +26,10 @@ def test_a_made_page_is_what_the_code_says(name: str, request: pytest.FixtureReq
 
 
 def test_the_check_fails_on_a_page_that_was_edited(
-    tmp_path: make.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(make, "DOCS", tmp_path)
-    monkeypatch.setattr(make, "PAGES", {"rules.md": make.rules_page, "metrics.md": make.metrics_page})
+    monkeypatch.setattr(make, "PAGES", {"rules.md": rules.rules_page, "metrics.md": make.metrics_page})
     assert make.main([]) == 0
     assert make.main(["--check"]) == 0
     page = tmp_path / "metrics.md"
@@ -63,8 +65,8 @@ def test_every_metric_that_other_pages_and_files_name_exists() -> None:
 
 def test_every_key_of_the_configuration_is_on_its_page() -> None:
     page = (make.DOCS / "configuration.md").read_text()
-    for name, value, _ in make._fields(Settings):
-        is_table = isinstance(value, make.types.StructType)
+    for name, value, _ in configuration.fields_of(Settings):
+        is_table = isinstance(value, configuration.types.StructType)
         assert (
             f"### [{name}]" in page or f"### [{name}." in page
             if is_table
@@ -92,6 +94,6 @@ def test_every_rule_says_when_it_is_raised_and_leads_to_its_runbook() -> None:
 
 
 def test_a_rule_without_a_docstring_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(make.RULES[0], "__doc__", None)
+    monkeypatch.setattr(rules.RULES[0], "__doc__", None)
     with pytest.raises(AssertionError, match="no docstring"):
-        make.rules_page()
+        rules.rules_page()

@@ -55,7 +55,10 @@ def to_journal(condition: dict[str, str]) -> list[tuple[str, str]]:
     lucene = " AND ".join(f'{name}:"{value}"' for name, value in condition.items())
     return [
         ("Journal in Loki", _explore("${loki}", {"expr": logql, "queryType": "range"})),
-        ("Journal in Elasticsearch", _explore("${elasticsearch}", {"query": lucene, "metrics": [_LOGS]})),
+        (
+            "Journal in Elasticsearch",
+            _explore("${elasticsearch}", {"query": lucene, "metrics": [_LOGS], "bucketAggs": [], "timeField": "time"}),
+        ),
     ]
 
 

@@ -86,10 +86,11 @@ def choice_of(label: str, title: str, name: str) -> build.QueryVariable:
 
 
 def _choice(name: str, title: str, query: str) -> build.QueryVariable:
-    everything = model.VariableOption(text="All", value="$__all", selected=True)
+    everything = model.VariableOption(text=["All"], value=["$__all"], selected=True)
     asked = build.QueryVariable(name).label(title).datasource(DATASOURCE).query(query)
     asked.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.ALPHABETICAL_ASC)
-    return asked.multi(True).include_all(True).all_value(".+").current(everything)
+    # No value of its own for all: then all are those that there are, and not every other program of that Prometheus.
+    return asked.multi(True).include_all(True).current(everything)
 
 
 def _elsewhere() -> list[Any]:

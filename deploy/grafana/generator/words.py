@@ -34,8 +34,17 @@ LOSSES = {
 SHADES = {
     "low": ("super-light-blue", "light-blue", "dark-blue", "semi-dark-blue"),
     "medium": ("yellow", "light-yellow", "dark-yellow", "super-light-yellow"),
-    "high": ("semi-dark-orange", "super-light-orange", "dark-orange", "light-orange"),
-    "critical": ("dark-red", "light-red", "red", "super-light-red"),
+    "high": (
+        "semi-dark-orange",
+        "super-light-orange",
+        "dark-orange",
+        "light-orange",
+        "orange",
+        "light-red",
+        "super-light-red",
+        "red",
+    ),
+    "critical": ("dark-red", "semi-dark-red"),
 }
 """Rules of one severity have shades of its colour, so that neighbours differ."""
 

@@ -1,7 +1,7 @@
 """`make dashboards`: writes the dashboards; then, as root where Prometheus is, plays the day, asks every panel's query,
 and draws docs/pictures.
 
-    python -m deploy.grafana.proof [--minutes 36] [--scrape 15] [--pictures docs/pictures]
+    python -m deploy.grafana.proof [--minutes 18] [--scrape 15] [--pictures docs/pictures]
 """
 
 import argparse
@@ -25,7 +25,7 @@ RULES = ROOT / "deploy" / "prometheus"
 def main(words: list[str]) -> int:
     """0 when every query gave data; 1 when one did not, or could not be asked."""
     parser = argparse.ArgumentParser(prog="python -m deploy.grafana.proof", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=36.0, help="how long the day lasts")
+    parser.add_argument("--minutes", type=float, default=18.0, help="how long the day lasts")
     parser.add_argument("--scrape", type=int, default=15, help="seconds between two scrapes")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
     given = parser.parse_args(words)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deploy.grafana.proof.prometheus import Prometheus
+from deploy.grafana.proof.prometheus import JOB, Prometheus
 
 DASHBOARDS = Path(__file__).resolve().parents[1] / "dashboards"
-EVERYTHING = ".+"
+EVERYTHING = ".*"
+"""What stands for a variable of which nothing is known."""
 SCRAPES_IN_RATE = 4
 PIXELS_IN_COLUMN = 45
 """Of a wide screen: Grafana asks for as many points as a panel has pixels."""
@@ -59,7 +60,9 @@ def step_of(panel: Mapping[str, Any], span: Span) -> float:
 
 
 def filled_in(expr: str, span: Span, step: float, chosen: Mapping[str, str]) -> str:
-    """The query as Grafana sends it. `chosen` has the dashboard's own variables; all others are *All*."""
+    """The query as Grafana sends it. `chosen` has values of the dashboard's variables; the others are *All*, of which
+    that of the jobs is the one job of joinwatch.
+    """
     whole = span.end - span.begin
     rate = max(step + span.scrape, SCRAPES_IN_RATE * span.scrape)
     values = {
@@ -75,7 +78,7 @@ def filled_in(expr: str, span: Span, step: float, chosen: Mapping[str, str]) -> 
 
     def value(found: re.Match[str]) -> str:
         name = found[1] or found[2]
-        return values.get(name) or chosen.get(name, EVERYTHING)
+        return values.get(name) or chosen.get(name, JOB if name == "job" else EVERYTHING)
 
     return re.sub(r"\$(?:\{(\w+)(?::\w+)?\}|(\w+))", value, expr)
 

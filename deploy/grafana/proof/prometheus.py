@@ -1,4 +1,4 @@
-"""A real Prometheus, for as long as a `with` lasts: it scrapes one target, and answers queries."""
+"""A real Prometheus, for as long as a `with` lasts: it scrapes the daemon and itself, and answers queries."""
 
 import json
 import shutil
@@ -23,6 +23,8 @@ rule_files: ["{rules}/*.rules.yml"]
 scrape_configs:
   - job_name: {job}
     static_configs: [{{targets: ["127.0.0.1:{target}"], labels: {{instance: {instance}}}}}]
+  - job_name: prometheus
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
 
 
@@ -39,7 +41,7 @@ class Prometheus:
     def wait(self) -> None:
         """Until it has scraped: it looks for its targets only after 5 s."""
         end = time.monotonic() + PATIENCE
-        while not self.instant("up == 1", time.time()):
+        while not self.instant(f'up{{job="{JOB}"}} == 1', time.time()):
             if time.monotonic() > end:
                 raise RuntimeError("Prometheus does not reach its target")
             time.sleep(0.1)
@@ -82,7 +84,9 @@ def prometheus(
     """One with its data in that folder, which scrapes every so many whole seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
-    text = CONFIGURATION.format(seconds=int(seconds), rules=rules or folder, job=JOB, target=target, instance=instance)
+    text = CONFIGURATION.format(
+        seconds=int(seconds), rules=rules or folder, job=JOB, target=target, instance=instance, port=port
+    )
     (folder / "prometheus.yml").write_text(text, encoding="utf-8")
     words = [
         str(program()),

@@ -78,7 +78,8 @@ class Day:
             self._calls(at + 0.03, CARLA_SIP, NUMBER, stay)
         self._calls(0.10, phone(NUMBERS["eva"]), UNKNOWN, stay)
         self._calls(0.14, withheld(), NUMBER, 0.1 * self.seconds)
-        self._calls(0.20, sip_user("passer-by@elsewhere.example"), NUMBER, 1.0)
+        for at, name in ((0.20, "passer-by"), (0.66, "another")):
+            self._calls(at, sip_user(f"{name}@elsewhere.example"), NUMBER, 1.0)
         for n in range(8):
             self._vain(0.25 + 0.012 * n, n)
         for at, pins in ((0.35, WRONG[:4]), (0.40, WRONG[4:])):
