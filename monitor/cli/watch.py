@@ -1,7 +1,7 @@
 """`joinwatch watch`: the daemon on a mirror port, until it is told to end."""
 
 import argparse
-import sys
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
         _wait_for(lambda: web_of(settings, {}).close())
         check_lists(config, settings)
         check_outwards(settings)
-    if sys.platform != "linux":
-        say("watch needs Linux; elsewhere, `joinwatch replay` reads what tcpdump writes")
+    if os.name != "posix":
+        say("watch needs Linux, or macOS; elsewhere, `joinwatch replay` reads what tcpdump writes")
         return FAILED
-    from monitor.sources.live.ring import RingError
+    from monitor.sources.live.blocks import RingError
 
     try:
         if options.role is None:

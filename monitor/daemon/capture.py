@@ -1,27 +1,30 @@
 """capture: opens the packet sockets while it may, gives up every privilege, and hands the rings to decoders.
 
-It reads no packet. It keeps the sockets open, so that a ring outlives the decoder that died reading it, sees whether
-interfaces are there, and tells what they received in all. Where somebody keeps descriptors for it, as systemd does, a
-ring outlives even this process, and goes on filling until the next one finds it.
+It reads no packet; where libpcap captures it copies them, unread. It keeps the sockets open, so that a ring outlives
+the decoder that died reading it, sees whether interfaces are there, and tells what they received in all. Where somebody
+keeps descriptors for it, as systemd does, a ring outlives even this process, and goes on filling until the next one
+finds it.
 """
 
 import select
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 from monitor.daemon.channel import Channel, Closed, listening
+from monitor.daemon.interfaces import LINUX, Open, OpenPump, OpenRing
 from monitor.daemon.kept import Kept, name_of
-from monitor.daemon.messages import Alive, Received, Rings, RingTold
+from monitor.daemon.messages import Alive, Attach, FromReader, Received, Rings
 from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
 from monitor.sources.hep import sockets_of
-from monitor.sources.live.ring import BLOCK_BYTES, Instruction, Ring, RingError
+from monitor.sources.live.blocks import BLOCK_BYTES, Instruction, RingError
 
 LOOK_SECONDS = 1.0
 """How often interfaces are looked at."""
-STATISTICS = Path("/sys/class/net")
+PUMP_SECONDS = 0.025
+"""Where libpcap captures: some systems do not say of its descriptor that a timeout has brought packets."""
 PAGE = "page"
 """The name of the page of progress in somebody's keeping."""
 HEP = ("hep-udp", "hep-tcp")
@@ -29,7 +32,7 @@ HEP = ("hep-udp", "hep-tcp")
 
 
 class Capture:
-    """The rings of every interface, and the decoder that reads them."""
+    """Every interface, open, and the decoder that reads what they bring."""
 
     def __init__(
         self,
@@ -38,21 +41,26 @@ class Capture:
         *,
         ring_bytes: int,
         promiscuous: bool = True,
+        backend: str | None = None,
         hep: tuple[str, int] | None = None,
         notify: Notify | None = None,
     ) -> None:
         """Opens everything that needs a privilege; raises `RingError`, or `ConfigError` for `hep`, the address and port
         to which capture agents send. `notify` leads to whoever keeps it all open.
+
+        `backend` is `ring` or `libpcap`; by default what the system has.
         """
         self._notify, kept = notify or Notify(), Kept()
-        self._rings = [
-            self._kept_ring(kept, name, ring_bytes, promiscuous) or self._new_ring(name, ring_bytes, promiscuous)
-            for name in interfaces
-        ]
-        self._told = tuple(
-            RingTold(interface=ring.interface, link=ring.link, size=ring_bytes, block=BLOCK_BYTES)
-            for ring in self._rings
-        )
+        self._pumps: list[OpenPump] = []
+        self._open: list[Open] = []
+        with_rings = LINUX if backend is None else backend == "ring"
+        for name in interfaces:
+            if with_rings:
+                ring = self._kept_ring(kept, name, ring_bytes, promiscuous)
+                self._open.append(ring or self._new_ring(name, ring_bytes, promiscuous))
+            else:
+                self._pumps.append(OpenPump.new(name, _program, ring_bytes, promiscuous=promiscuous))
+        self._open += self._pumps
         self._agents = self._agents_at(kept, *hep) if hep else ()
         page = kept.take(PAGE)
         self._page = Page.made() if page is None else page
@@ -60,35 +68,28 @@ class Capture:
         for name in kept.close():
             self._notify.forget(name)
         self._listener = listening(path)
-        self._decoder: Channel[Alive] | None = None
-        self._begun = self._totals()
-        self._indices = {name: _index_of(name) for name in interfaces}
+        self._decoder: Channel[FromReader] | None = None
+        self._begun = {one.interface: one.totals() for one in self._open}
+        self._hurries = False
+        """libpcap has more at this moment."""
         self._looked = 0.0
         self.alive = time.monotonic()
         """When a decoder last gave a sign of life."""
 
-    def _new_ring(self, interface: str, size: int, promiscuous: bool) -> Ring:
-        ring = Ring.opened(interface, _program, size=size, promiscuous=promiscuous)
+    def _new_ring(self, interface: str, size: int, promiscuous: bool) -> OpenRing:
+        ring = OpenRing.new(interface, _program, size, promiscuous=promiscuous)
         self._notify.keep(_name_of(interface, size, promiscuous), ring.fileno())
         return ring
 
-    def _kept_ring(self, kept: Kept, interface: str, size: int, promiscuous: bool) -> Ring | None:
+    def _kept_ring(self, kept: Kept, interface: str, size: int, promiscuous: bool) -> OpenRing | None:
         """The ring of an earlier life, with all that came since; none when nobody kept one like it."""
         name = _name_of(interface, size, promiscuous)
         descriptor = kept.take(name)
-        if descriptor is None:
-            return None
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=descriptor)
-        try:
-            ring = Ring(sock, interface, size, promiscuous=promiscuous)
-            ring.attach(_program(ring.link))
-            ring.trouble()
-            ring.bind_again()
-        except (OSError, RingError):
-            sock.close()
+        if descriptor is not None:
+            with suppress(OSError, RingError):
+                return OpenRing.of(descriptor, interface, _program, size, promiscuous=promiscuous)
             self._notify.forget(name)
-            return None
-        return ring
+        return None
 
     def _agents_at(self, kept: Kept, address: str, port: int) -> tuple[socket.socket, ...]:
         """Where capture agents send to; that of an earlier life, with what has come since, where somebody kept it."""
@@ -111,16 +112,20 @@ class Capture:
     @property
     def mute(self) -> tuple[int, ...]:
         """The descriptors on which nothing shall ever be sent: packet sockets, and those that agents send to."""
-        return (*(ring.fileno() for ring in self._rings), *(sock.fileno() for sock in self._agents))
+        return (*(one.fileno() for one in self._open), *(sock.fileno() for sock in self._agents))
 
     def step(self, seconds: float) -> None:
         """Wait for something to do, at most so long, and do it."""
         descriptors = [self._listener.fileno(), *([self._decoder.fileno()] if self._decoder else [])]
-        for ready in select.select(descriptors, [], [], seconds)[0]:
+        if self._pumps:
+            seconds = 0.0 if self._hurries else min(seconds, PUMP_SECONDS, *(one.pump.due for one in self._pumps))
+        brought = [one.fileno() for one in self._pumps if one.pump.wants and one.fileno() >= 0]
+        for ready in select.select([*descriptors, *brought], [], [], seconds)[0]:
             if ready == descriptors[0]:
                 self._welcome()
-            else:
+            elif ready in descriptors:
                 self._listen()
+        self._hurries = sum(one.pump.fill() for one in self._pumps) > 0
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
@@ -128,8 +133,8 @@ class Capture:
 
     def close(self) -> None:
         """Nothing is captured any more."""
-        for ring in self._rings:
-            ring.close()
+        for one in self._open:
+            one.close()
         for sock in self._agents:
             sock.close()
         self._listener.close()
@@ -139,21 +144,25 @@ class Capture:
         sock, _ = self._listener.accept()
         if self._decoder is not None:
             self._decoder.close()
-        self._decoder = Channel(sock, Alive)
+        self._decoder = Channel(sock, FromReader)
         self.alive = time.monotonic()
-        rings = [ring.fileno() for ring in self._rings]
+        opened = [descriptor for one in self._open for descriptor in one.handed_out()]
         agents = [sock.fileno() for sock in self._agents]
         try:
-            told = Rings(rings=self._told, hep=bool(agents))
-            self._decoder.send_descriptors(told, [*rings, self._page, *agents])
+            told = Rings(rings=tuple(one.told for one in self._open), hep=bool(agents))
+            self._decoder.send_descriptors(told, [*opened, self._page, *agents])
             self._look()
         except (Closed, OSError):
             self._lose()
 
     def _listen(self) -> None:
         try:
-            if self._decoder is not None and self._decoder.receive():
-                self.alive = time.monotonic()
+            for message in self._decoder.receive() if self._decoder is not None else ():
+                match message:
+                    case Alive():
+                        self.alive = time.monotonic()
+                    case Attach(place=place, program=program) if 0 <= place < len(self._open):
+                        self._open[place].attach(program)
         except Closed:
             self._lose()
 
@@ -164,25 +173,17 @@ class Capture:
 
     def _look(self) -> None:
         """Whether interfaces are there, up, and what they received since the start."""
-        down = []
-        for ring in self._rings:
-            index = _index_of(ring.interface)
-            if index and index != self._indices[ring.interface] and ring.bind_again():
-                self._indices[ring.interface] = index
-            elif index and ring.trouble():
-                ring.bind_again()
-            if not index or not _is_up(ring.interface):
-                down.append(ring.interface)
-        totals = self._totals()
-        packets = {name: max(0, total - self._begun.get(name, 0)) for name, total in totals.items()}
-        if self._decoder is not None:
-            try:
-                self._decoder.send(Received(packets=packets, down=tuple(down)))
-            except Closed:
-                self._lose()
-
-    def _totals(self) -> dict[str, int]:
-        return {ring.interface: _received(ring.interface) for ring in self._rings}
+        down = tuple(one.interface for one in self._open if not one.look())
+        totals = {one.interface: one.totals() for one in self._open}
+        if self._decoder is None:
+            return
+        packets, dropped, missed = (
+            {name: max(0, total[kind] - self._begun[name][kind]) for name, total in totals.items()} for kind in range(3)
+        )
+        try:
+            self._decoder.send(Received(packets=packets, down=down, dropped=dropped, missed=missed))
+        except Closed:
+            self._lose()
 
 
 def _program(link: int) -> Iterable[Instruction]:
@@ -196,24 +197,3 @@ def _program(link: int) -> Iterable[Instruction]:
 def _name_of(interface: str, size: int, promiscuous: bool) -> str:
     """How its ring is called while somebody keeps it: another size would be another ring."""
     return name_of("ring", interface, size, BLOCK_BYTES, "promiscuous" if promiscuous else "own")
-
-
-def _received(interface: str) -> int:
-    try:
-        return int((STATISTICS / interface / "statistics" / "rx_packets").read_text())
-    except (OSError, ValueError):
-        return 0
-
-
-def _is_up(interface: str) -> bool:
-    try:
-        return (STATISTICS / interface / "operstate").read_text().strip() in ("up", "unknown")
-    except OSError:
-        return False
-
-
-def _index_of(interface: str) -> int:
-    try:
-        return socket.if_nametoindex(interface)
-    except OSError:
-        return 0

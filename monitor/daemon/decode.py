@@ -11,9 +11,11 @@ import os
 import pkgutil
 import select
 import socket
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from hmac import compare_digest, digest
 from typing import Any, NamedTuple
 
@@ -21,12 +23,14 @@ from monitor.daemon.channel import Channel, Closed, connected
 from monitor.daemon.clock import Clock
 from monitor.daemon.messages import (
     Alive,
+    Attach,
     FromCapture,
     Lists,
     Moved,
     Received,
     Resume,
     Rings,
+    RingTold,
     Said,
     Taken,
     ToDecode,
@@ -47,10 +51,13 @@ from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Frame
 from monitor.model.summary import CaptureReport
 from monitor.pipeline import Expected, NoDirectory, Signals
-from monitor.sources.live.ring import Ring
+from monitor.sources.live.blocks import Blocks, Instruction
+from monitor.sources.live.pump import Pumped
 
 LINKTYPE_ETHERNET = 1
 OUTER_TAGS = (b"\x81\x00", b"\x88\xa8")
+TAGS_APART = sys.platform == "linux"
+"""Whether the kernel takes the outer tag off before it filters; elsewhere it stands in the frame."""
 AGAIN = 16
 """Of so many frames, one is looked at for how it is wrapped."""
 MAX_UNTAKEN = 10_000
@@ -115,7 +122,7 @@ class Wanted:
     only what such packets are inside, once frames in them have been looked at.
     """
 
-    def __init__(self, rings: Sequence[Ring]) -> None:
+    def __init__(self, rings: Sequence[Blocks]) -> None:
         from monitor.decoders import ASKS
         from monitor.sources.filters import Filters
         from monitor.wire.layers import layout_of
@@ -146,8 +153,8 @@ class Wanted:
     def look(self, frame: Frame) -> None:
         """How is this frame wrapped? From now and then one frame the filter learns to look into tunnels."""
         data, length = frame.data, frame.length
-        if frame.link == LINKTYPE_ETHERNET and data[12:14] in OUTER_TAGS:
-            # The kernel's filter sees no outer tag: it was taken off before.
+        if TAGS_APART and frame.link == LINKTYPE_ETHERNET and data[12:14] in OUTER_TAGS:
+            # Linux's filter sees no outer tag: it was taken off before.
             data, length = data[:12] + data[16:], length - 4
         self._filters.look(frame.link, data, length)
         self._renew()
@@ -189,7 +196,9 @@ class Decode:
         self._capture: Channel[FromCapture] = Channel(capture, FromCapture)
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
         self._name = f"{os.getpid()}-{time.time_ns():x}"
-        self._rings: list[Ring] = []
+        self._rings: list[Blocks] = []
+        self._told_before: list[int] = []
+        """Of each ring, the frames of which serve was told by decoders before this one."""
         self._is_open = False
         """Whether capture has told what there is to read."""
         self._sockets: tuple[socket.socket, socket.socket] | None = None
@@ -210,8 +219,7 @@ class Decode:
         self._number = 0
         self._frames = 0
         self._seen: Nanoseconds = 0
-        self._received: dict[str, int] = {}
-        self._down: frozenset[str] = frozenset()
+        self._interfaces = Received(packets={})
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
         self._told: Nanoseconds = 0
@@ -277,7 +285,7 @@ class Decode:
         if moved is not None:
             raise Closed  # a fresh decoder begins in the new time
 
-    def _read(self, place: int, ring: Ring) -> bool:
+    def _read(self, place: int, ring: Blocks) -> bool:
         """One block of a ring, if one is ready."""
         sequence, block, before = ring.sequence, ring.block, ring.number
         frames = ring.take()
@@ -394,6 +402,9 @@ class Decode:
         self._serve.send(
             Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=traffic, sizes=sizes)
         )
+        for place, ring in enumerate(self._rings):
+            dropped = ring.counted if isinstance(ring, Pumped) else 0
+            self._page.tell(place, self._told_before[place] + ring.finished, dropped)
 
     def _tidy(self) -> None:
         """Python frees circles when many objects were made, which on a calm day takes hours."""
@@ -401,14 +412,15 @@ class Decode:
             self._tidied = _monotonic()
             gc.collect()
 
-    def _count(self, ring: Ring) -> None:
+    def _count(self, ring: Blocks) -> None:
         before = self._traffic.get(ring.interface, Traffic(received=0, dropped=0, taken=0))
         statistics = ring.statistics()
         self._traffic[ring.interface] = Traffic(
-            received=self._received.get(ring.interface, 0),
+            received=self._interfaces.packets.get(ring.interface, 0),
             dropped=before.dropped + statistics.dropped,
             taken=ring.finished,
-            up=ring.interface not in self._down,
+            up=ring.interface not in self._interfaces.down,
+            missed=self._interfaces.missed.get(ring.interface, 0),
         )
 
     def _listen_to(self, ready: Sequence[int]) -> None:
@@ -422,7 +434,10 @@ class Decode:
                 case Rings():
                     self._open(message)
                 case Received():
-                    self._received, self._down = message.packets, frozenset(message.down)
+                    self._interfaces = message
+                    for ring in self._rings:
+                        if isinstance(ring, Pumped):
+                            ring.dropped = message.dropped.get(ring.interface, ring.dropped)
                 case Lists():
                     self._learn(message)
                 case Resume():
@@ -433,18 +448,25 @@ class Decode:
 
     def _open(self, rings: Rings) -> None:
         self._is_open = True
-        came = [self._capture.descriptors.popleft() for _ in range(len(rings.rings) + 1)]
+        came = self._capture.descriptors
+        self._rings += [ring_of(told, came, partial(self._ask, place)) for place, told in enumerate(rings.rings)]
+        self._page = Page(came.popleft())
         if rings.hep:
-            udp, tcp = (socket.socket(fileno=self._capture.descriptors.popleft()) for _ in range(2))
+            udp, tcp = (socket.socket(fileno=came.popleft()) for _ in range(2))
             self._sockets = udp, tcp
-        for told, descriptor in zip(rings.rings, came, strict=False):
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=descriptor)
-            self._rings.append(Ring(sock, told.interface, told.size, told.block, told.link))
-        self._page = Page(came[-1])
         self._left = self._page.left
         self._clock = Clock(time.time_ns(), _monotonic(), self._page.clock)
         for place, ring in enumerate(self._rings):
             ring.number = self._page.number(place, ring.sequence)
+            told, dropped = self._page.told(place, ring.number)
+            ring.finished = ring.number - told
+            self._told_before.append(told)
+            if isinstance(ring, Pumped):
+                ring.counted = dropped
+
+    def _ask(self, place: int, program: Iterable[Instruction]) -> None:
+        """Have capture set another filter, where the interface is open there alone."""
+        self._capture.send(Attach(place=place, program=tuple(program)))
 
     def _resume(self, resume: Resume) -> None:
         """Go on where the decoder before has left off."""
@@ -465,6 +487,17 @@ class Decode:
         elif (lists.policy, lists.access_numbers) != (self._lists.policy, self._lists.access_numbers):
             self._signals.platforms.renew(lists.policy, lists.access_numbers)
         self._lists = lists
+
+
+def ring_of(told: RingTold, came: deque[int], ask: Callable[[Iterable[Instruction]], None]) -> Blocks:
+    """The ring that capture tells of, from the descriptors that came along."""
+    if not told.pumped:
+        from monitor.sources.live.ring import Ring  # not above: it is of Linux alone
+
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0, fileno=came.popleft())
+        return Ring(sock, told.interface, told.size, told.block, told.link)
+    memory, wake = came.popleft(), socket.socket(fileno=came.popleft())
+    return Pumped(memory, wake, told.interface, told.size, told.block, told.link, ask)
 
 
 def _stages_by(lists: Lists) -> tuple[Limits, tuple[str, ...] | None]:
@@ -488,9 +521,13 @@ def import_everything() -> None:
     phonenumbers.PhoneMetadata.load_all()
 
 
+UNSET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux's goes on while the machine sleeps; so does macOS's, under the other name."""
+
+
 def _monotonic() -> Nanoseconds:
-    """A clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    """A clock that nobody sets."""
+    return time.clock_gettime_ns(UNSET)
 
 
 def expected_of(lists: Lists, known: Known) -> Expected:

@@ -259,7 +259,7 @@ def _moment(said: dict[str, Any]) -> float:
 
 def run(name: str, config: Path, say: Callable[[str], None]) -> int:
     """The process: until ended. Raises `ConfigError`."""
-    from monitor.daemon.privileges import drop_capabilities, leave_no_core
+    from monitor.daemon.privileges import drop_capabilities, is_orphan, leave_no_core
     from monitor.detections import rule_infos
     from monitor.outputs.sinks import outlet_of
     from monitor.sources.settings import load_settings
@@ -279,7 +279,7 @@ def run(name: str, config: Path, say: Callable[[str], None]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     deliver = Deliver(name, Path(settings.state), lambda kept: outlet_of(sink, techniques, kept), say)
     waits = 0.0
-    while not ended:
+    while not (ended or is_orphan()):
         if waits > 0:
             time.sleep(min(waits, POLL_SECONDS))
             waits -= POLL_SECONDS

@@ -6,6 +6,7 @@ are the same on every processor.
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from struct import Struct
@@ -35,6 +36,8 @@ _beneath = Struct("=Qi")
 
 def write_only_below(folders: Iterable[Path]) -> bool:
     """For this thread and those that it starts; whether the kernel can do so. Needs that new privileges are refused."""
+    if sys.platform != "linux":
+        return False
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION)
     if version < 1:

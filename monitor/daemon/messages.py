@@ -18,6 +18,8 @@ class RingTold(msgspec.Struct, frozen=True, kw_only=True):
     """LINKTYPE of its frames; a decoder may sit where the interface is not."""
     size: int
     block: int
+    pumped: bool = False
+    """By libpcap, in the process of capture: memory and a socket come along instead of a packet socket."""
 
 
 class Rings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -34,6 +36,10 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     packets: dict[str, int]
     down: tuple[str, ...] = ()
     """Interfaces that are not up."""
+    dropped: dict[str, int] = {}
+    """By libpcap, ever; rings tell it themselves."""
+    missed: dict[str, int] = {}
+    """By the interfaces themselves, ever: before they counted them as received."""
 
 
 FromCapture = Rings | Received
@@ -43,6 +49,17 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """decode → capture: a sign of life, at least once a second."""
 
     frames: int
+
+
+class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """decode → capture: another filter, where capture alone has the interface open."""
+
+    place: int
+    """Of the ring, among all."""
+    program: tuple[tuple[int, int, int, int], ...]
+
+
+FromReader = Alive | Attach
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +105,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     """By the kernel: the ring was full."""
     taken: int
     up: bool = True
+    missed: int = 0
+    """By the interface itself; not among those received."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -6,12 +6,12 @@ was read twice is known for the same: hence the page has the numbers and the clo
 """
 
 import mmap
-import os
 from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
 from monitor.daemon.clock import Known
+from monitor.sources.live.blocks import shared_memory
 
 PAGE_BYTES = 4096
 MAX_SUSPECTS = 64
@@ -19,7 +19,8 @@ MAX_SUSPECTS = 64
 PATIENCE = 2
 """Deaths on one frame before it is left alone."""
 
-MAX_RINGS = 60
+MAX_RINGS, MAX_TOLD = 60, 44
+"""Of so many rings the numbers go on across a death; of so many, nothing is counted twice or not at all."""
 
 _place = Struct("=III")  # ring, block, place in it from 1; 0 when nothing is looked into
 _count = Struct("=I")
@@ -28,7 +29,9 @@ _ring = Struct("=QQI")  # of the block that was given back last: the kernel's nu
 _clock = Struct("=qqqq")
 _report = Struct("=32sQ")  # of a capture agent, which is looked into: digest, or zeros when none is; its number
 _dropped = Struct("=Q")  # by the kernel, of all that agents sent
+_told = Struct("=II")  # of a ring, modulo 2**32: frames, and drops by libpcap, that serve was told of
 _COUNT_AT, _SUSPECTS_AT, _CLOCK_AT, _RINGS_AT, _REPORT_AT, _DROPPED_AT = 16, 32, 2400, 2432, 3680, 3720
+_TOLD_AT = 3744
 _NO_REPORT = bytes(32)
 
 
@@ -52,9 +55,7 @@ class Page:
     @staticmethod
     def made() -> int:
         """A new page, by its descriptor."""
-        descriptor = os.memfd_create("joinwatch-progress")
-        os.ftruncate(descriptor, PAGE_BYTES)
-        return descriptor
+        return shared_memory(PAGE_BYTES, "progress")
 
     def begin(self, ring: int, block: int, place: int) -> None:
         """The frame at this place in the ring's block is looked into from now on. Once a frame: nothing dear."""
@@ -108,6 +109,18 @@ class Page:
             return 0
         last, before, frames = _ring.unpack_from(self._map, _RINGS_AT + ring * _ring.size)
         return int(before) if last == sequence + 1 else int(before + frames)
+
+    def tell(self, ring: int, frames: int, dropped: int) -> None:
+        """Serve was told that so many frames of this ring were taken, and so many dropped by libpcap, ever."""
+        if ring < MAX_TOLD:
+            _told.pack_into(self._map, _TOLD_AT + ring * _told.size, frames & 0xFFFFFFFF, dropped & 0xFFFFFFFF)
+
+    def told(self, ring: int, frames: int) -> tuple[int, int]:
+        """Of so many frames, how many serve was told of, and of how many drops: who took the rest has died before."""
+        if ring >= MAX_TOLD:
+            return frames, 0
+        told, dropped = _told.unpack_from(self._map, _TOLD_AT + ring * _told.size)
+        return frames - ((frames - int(told)) & 0xFFFFFFFF), int(dropped)
 
     @property
     def clock(self) -> Known | None:

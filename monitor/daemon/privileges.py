@@ -1,5 +1,7 @@
-"""Giving up what a process may do: its user, capabilities, new privileges, and system calls. Linux; none of it can be
-undone.
+"""Giving up what a process may do: its user, capabilities, new privileges, and system calls. None of it can be undone.
+
+Capabilities and the confinement of system calls are Linux's: elsewhere there is nothing of that to give up, the user
+excepted, and `UNCONFINED` says what that leaves.
 
 The system calls are those that each role was seen to need, by name, through libseccomp, which knows their numbers on
 each processor. In a decoder, which reads what strangers write, a call that is not named kills the process, and whoever
@@ -20,6 +22,7 @@ from stat import S_ISREG
 from struct import Struct
 from typing import Any
 
+UNCONFINED = "this system has neither seccomp nor Landlock: what the processes may do is left to the user they run as"
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_SET_PDEATHSIG = 4, 38, 24, 1
 CAPABILITY_VERSION_3 = 0x20080522
 LAST_CAPABILITY = 63
@@ -74,12 +77,19 @@ FAMILIES_OF_SOCKETS = 64
 CLONE_THREAD = 0x10000
 
 
+def is_linux() -> bool:
+    """Whether there are capabilities, seccomp, and a signal when the parent dies."""
+    return sys.platform == "linux"
+
+
 class Unprivileged(Exception):
     """A privilege that could not be given up: going on would be a lie."""
 
 
 def drop_capabilities() -> None:
     """Give up every capability, for this process and whatever it starts."""
+    if not is_linux():
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise Unprivileged("new privileges cannot be refused")
@@ -94,7 +104,11 @@ def drop_capabilities() -> None:
 
 def become(user: int, group: int) -> None:
     """Be somebody in particular no more: root's process takes another user's name. Must come before capabilities go."""
-    if os.getuid() == 0 and user:
+    if os.getuid() == 0 and user and not is_linux():
+        os.setgroups([group])
+        os.setgid(group)
+        os.setuid(user)
+    elif os.getuid() == 0 and user:
         libc = ctypes.CDLL(None, use_errno=True)
         for capability in range(LAST_CAPABILITY + 1):
             libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # only root may take these from all who come after
@@ -121,28 +135,40 @@ PARENT = "JOINWATCH_PARENT"
 
 
 def die_with_parent() -> None:
-    """When the tree dies that started this process, it dies too; at once, when that has happened already."""
-    parent = os.environ.get(PARENT)
-    if parent is None:
+    """When the tree dies that started this process, it dies too; at once, when that has happened already.
+
+    Other systems than Linux have no such signal: there who lives on must look (`is_orphan`).
+    """
+    if os.environ.get(PARENT) is None:
         return  # started by itself: systemd looks after it
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    if parent != str(os.getppid()):
+    if is_linux():
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    if is_orphan():
         sys.exit(1)
+
+
+def is_orphan() -> bool:
+    """Whether the tree that started this process is gone."""
+    return os.environ.get(PARENT, str(os.getppid())) != str(os.getppid())
 
 
 def leave_no_core() -> None:
     """Memory with what people typed must not become a file, and what is meant to be one is for nobody else."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if is_linux():
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def confine(allowed: Iterable[str], sending: Iterable[int] = (), accepting: Iterable[int] = ()) -> None:
     """From now on only these system calls, and writing to these descriptors; anything else kills the process.
 
     Connections may be accepted on the last of them, and read: nobody can be answered there. Raises `Unprivileged`
-    where that cannot be had.
+    where Linux
+    cannot give that.
     """
+    if not is_linux():
+        return
     seccomp = _seccomp()
     only = seccomp.SyscallFilter(seccomp.KILL_PROCESS)
     for name in REFUSED:
@@ -163,6 +189,8 @@ def confine_capture(mute: Iterable[int], sending: Iterable[int]) -> None:
 
     Raises `Unprivileged`.
     """
+    if not is_linux():
+        return
     seccomp = _seccomp()
     highest = max(mute)
     while os.dup(2) < highest:
@@ -182,6 +210,8 @@ def confine_serve() -> None:
 
     Raises `Unprivileged`.
     """
+    if not is_linux():
+        return
     seccomp = _seccomp()
     only = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
     _allow(only, WRITING)
@@ -196,6 +226,8 @@ def confine_tree() -> None:
 
     Raises `Unprivileged`.
     """
+    if not is_linux():
+        return
     seccomp = _seccomp()
     never = seccomp.SyscallFilter(seccomp.ALLOW)
     for name in sorted(HARMFUL):

@@ -14,6 +14,7 @@ from monitor.daemon.notify import Heard, Notify
 from monitor.daemon.obituary import leave_only_a_place
 from monitor.daemon.privileges import (
     PARENT,
+    UNCONFINED,
     Unprivileged,
     become,
     confine_capture,
@@ -22,6 +23,8 @@ from monitor.daemon.privileges import (
     die_with_parent,
     drop_capabilities,
     give_to,
+    is_linux,
+    is_orphan,
     leave_no_core,
 )
 from monitor.model.problems import ConfigError, Problem
@@ -104,11 +107,14 @@ def _capture_of(settings: Settings, notify: Notify) -> "Capture":
         _sockets_of(settings)[0],
         ring_bytes=settings.capture.ring_mebibytes * 1024 * 1024,
         promiscuous=settings.capture.promiscuous,
+        backend=settings.capture.backend,
         hep=address_of(settings.capture.hep.listen or ""),
         notify=notify,
     )
     agents = [f"what capture agents send to {settings.capture.hep.listen}"] if settings.capture.hep.listen else []
     say(f"capturing on {', '.join((*settings.capture.interfaces, *agents))}")
+    if not is_linux():
+        say(UNCONFINED)
     return capture
 
 
@@ -146,11 +152,11 @@ def settle(settings: Settings, *, folders: bool = True) -> None:
 
 
 def _until_told() -> Callable[[], bool]:
-    """Whether it is time to end: SIGTERM says so."""
+    """Whether it is time to end: SIGTERM says so, or the tree that started it is gone."""
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     signal.signal(signal.SIGINT, lambda number, _: told.append(number))
-    return lambda: bool(told)
+    return lambda: bool(told) or is_orphan()
 
 
 def serve(config: Path) -> int:

@@ -98,7 +98,9 @@ class Vitals:
         for name in (*self._interfaces, *(name for name in self._latest if name not in self._interfaces)):
             said = self._latest.get(name, _NONE)
             whole = _sum([self._before.get(name, _NONE), *(life[name] for life in lives if name in life)])
-            found[name] = Traffic(received=said.received, dropped=whole.dropped, taken=whole.taken, up=said.up)
+            found[name] = Traffic(
+                received=said.received, dropped=whole.dropped, taken=whole.taken, up=said.up, missed=said.missed
+            )
         return found
 
     @property
@@ -131,12 +133,19 @@ class Vitals:
             "What became of each packet that an interface received.",
             labels=["interface", "fate"],
         )
+        missed = Counter(
+            "joinwatch_interface_missed_packets",
+            "Packets that the interface itself lost; it did not count them as received.",
+            labels=["interface"],
+        )
         for name, one in traffic.items():
             up.add_metric([name], one.up)
+            missed.add_metric([name], one.missed)
             for fate, count in zip(FATES, fates_of(one), strict=True):
                 fates.add_metric([name, fate], count)
         yield up
         yield fates
+        yield missed
         restarts = max(0, self._decoders - self._together)
         yield Counter("joinwatch_decoder_restarts", "Decoders that took over from one that died or hung.", restarts)
         seen = self.packet_time / SECOND or self._begun

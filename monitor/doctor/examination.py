@@ -161,7 +161,7 @@ class Examination:
             self._listen(ready, expected, tick)
 
     def _listen(self, names: Sequence[str], expected: Expected, tick: Tick) -> None:
-        from monitor.sources.live.ring import RingError
+        from monitor.sources.live.blocks import RingError
 
         facts, seconds = self.facts, self.wish.seconds
         before = {name: links.counters_of(name) for name in names}

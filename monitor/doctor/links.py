@@ -106,7 +106,8 @@ def _vlan_of(name: str) -> tuple[int | None, str]:
 
 
 def _link_of(name: str) -> int | None:
-    from monitor.sources.live.ring import RingError, link_of
+    from monitor.sources.live.blocks import RingError
+    from monitor.sources.live.ring import link_of
 
     try:
         return link_of(name)

@@ -156,7 +156,7 @@ def listen(
 
 def sample_elsewhere(interfaces: Sequence[str], seconds: float) -> dict[str, Sample]:
     """Short samples of other interfaces; those that cannot be opened are passed over."""
-    from monitor.sources.live.ring import RingError
+    from monitor.sources.live.blocks import RingError
 
     found: dict[str, Listening] = {}
     with ExitStack() as opened:

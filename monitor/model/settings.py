@@ -1,6 +1,6 @@
 """What the daemon's configuration file may say, and its defaults. Paths in it are seen from the file's own folder."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -27,6 +27,9 @@ class CaptureSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Of each interface: what arrives while a decoder is busy waits here. The kernel has no rings of 4 GiB."""
     promiscuous: bool = True
     """Whether frames for others are taken, as a mirror's are. Without, the adapter drops all but our own."""
+    backend: Literal["ring", "libpcap"] | None = None
+    """What captures: the kernel's own ring, which is Linux's, or libpcap, which is anywhere. By default what there is.
+    """
     hep: HepSettings = HepSettings()
 
 

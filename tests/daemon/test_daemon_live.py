@@ -48,11 +48,12 @@ def said(lines: list[dict[str, Any]]) -> Counter[tuple[str, ...]]:
     return found
 
 
-def test_live_and_the_replay_of_what_arrived_say_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("capture", [{}, {"backend": "libpcap"}], ids=["ring", "libpcap"])
+def test_live_and_the_replay_of_what_arrived_say_the_same(tmp_path: Path, capture: dict[str, Any]) -> None:
     if shutil.which("tcpdump") is None:
         pytest.skip("there is no tcpdump")
     recording = tmp_path / "recording.pcap"
-    with mirror("jwsame") as port, daemon(tmp_path, [port.near]) as running:
+    with mirror("jwsame") as port, daemon(tmp_path, [port.near], capture=capture) as running:
         command = [
             "tcpdump",
             "-i",

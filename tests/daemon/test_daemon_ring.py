@@ -18,7 +18,8 @@ import pytest
 
 from monitor.daemon.page import Left, Page
 from monitor.model.packets import Frame
-from monitor.sources.live.ring import Instruction, Ring, RingError
+from monitor.sources.live.blocks import Instruction, RingError
+from monitor.sources.live.ring import Ring
 from tests.daemon.stage import Mirror, mirror, needs_root
 
 EVERYTHING: Sequence[Instruction] = ((0x06, 0, 0, 0x40000),)
@@ -178,3 +179,16 @@ def test_frames_keep_their_numbers_across_a_death() -> None:
     assert page.number(0, 5) == 100  # noted, and not given back
     assert page.number(0, 6) == 120
     assert page.number(1, 6) == 0
+
+
+def test_what_serve_was_not_told_of_is_told_by_the_next_decoder() -> None:
+    descriptor = Page.made()
+    page = Page(descriptor)
+    assert page.told(0, 0) == (0, 0)
+    page.tell(0, 100, 7)
+    assert Page(descriptor).told(0, 120) == (100, 7)
+    page.tell(0, 2**32 + 5, 0)
+    assert Page(descriptor).told(0, 2**32 + 9) == (2**32 + 5, 0)
+    assert page.told(43, 50) == (0, 0)
+    page.tell(44, 50, 1)
+    assert page.told(44, 50) == (50, 0)  # there is no room for so many rings: then what is lost is lost
