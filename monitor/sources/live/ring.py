@@ -26,14 +26,13 @@ from monitor.sources.live.blocks import (
 
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 1, 5, 6, 10
-PACKET_TIMESTAMP, PACKET_FANOUT = 17, 18
+PACKET_TIMESTAMP = 17
 PACKET_MR_PROMISC = 1
 SIOCGIFHWADDR = 0x8927
 SO_ATTACH_FILTER = 26
 TPACKET_V3 = 2
 ETH_P_ALL = 3
 SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6
-FANOUT_HASH, FANOUT_FLAG_DEFRAG = 0, 0x8000
 
 LINKS = {1: 1, 772: 1, 65534: 12, 768: 12, 769: 12, 778: 12, 512: 9}
 """ARPHRD of an interface → LINKTYPE of its frames: Ethernet, loopback, then raw IP (tun, tunnels), and PPP."""
@@ -72,12 +71,11 @@ class Ring(Blocks):
         size: int = RING_BYTES,
         block: int = BLOCK_BYTES,
         promiscuous: bool = True,
-        fanout: int | None = None,
     ) -> Self:
         """A new ring; raises `RingError`. Needs CAP_NET_RAW, for as long as this takes and no longer.
 
         `program_for` gives the filter for a link type; it is in place before the socket is bound, so that nothing
-        unwanted ever enters. `fanout` names a group of sockets among which the kernel deals out flows.
+        unwanted ever enters.
         """
         try:
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -85,7 +83,7 @@ class Ring(Blocks):
             needed = "capturing needs CAP_NET_RAW: run it as a service, or once as root"
             raise RingError(f"{interface}: {needed}") from None
         try:
-            return cls._set_up(sock, interface, program_for, size, block, promiscuous, fanout)
+            return cls._set_up(sock, interface, program_for, size, block, promiscuous)
         except OSError as error:
             sock.close()
             raise RingError(f"{interface}: {error.strerror}") from None
@@ -102,7 +100,6 @@ class Ring(Blocks):
         size: int,
         block: int,
         promiscuous: bool,
-        fanout: int | None,
     ) -> Self:
         sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         ring = _request(block, size // block, 2048, size // 2048, RETIRE_MILLISECONDS, 0, 0)
@@ -112,9 +109,6 @@ class Ring(Blocks):
         sock.bind((interface, ETH_P_ALL))
         if promiscuous:
             be_promiscuous(sock, interface)
-        if fanout is not None:
-            how = FANOUT_HASH | FANOUT_FLAG_DEFRAG
-            sock.setsockopt(SOL_PACKET, PACKET_FANOUT, how << 16 | fanout & 0xFFFF)
         return cls(sock, interface, size, block, promiscuous=promiscuous)
 
     def fileno(self) -> int:
