@@ -11,6 +11,7 @@ from tests.deploy.rulemaking import (
     IS_LONG,
     fresh,
     group_of,
+    mistimed,
     mutants_of,
     promtool,
     verdicts,
@@ -36,6 +37,8 @@ def test_no_broken_expression_of_blindness_passes(tmp_path: Path) -> None:
             for mutant in mutants if IS_LONG else mutants[:1]:
                 broken = {**rule, "expr": mutant.expr}
                 versions.append((f"{place} {mutant.what}", [*whole[:place], broken, *whole[place + 1 :]]))
+            for what, broken in mistimed(rule) if IS_LONG else ():
+                versions.append((f"{place} {what}", [*whole[:place], broken, *whole[place + 1 :]]))
         for number, (what, listed) in enumerate(versions):
             named = f"{entry.name}-{number}"
             rule_file = write_rules(tmp_path, group_of(fresh(), *map(dict, listed)), f"{named}.rules.yml")
