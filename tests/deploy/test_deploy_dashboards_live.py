@@ -19,7 +19,7 @@ from deploy.grafana.proof.prometheus import PLACES, Prometheus, program, prometh
 from tests.corpus import ROOT
 from tests.daemon.stage import Daemon, needs_root
 
-DAY_SECONDS = 6.0
+DAY_SECONDS = 5.0
 DASHBOARDS = grafana.read()
 PNG = b"\x89PNG\r\n\x1a\n"
 
