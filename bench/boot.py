@@ -22,6 +22,11 @@ BOX = ROOT / "build" / "boot"
 NEAR, FAR, SPACE = "eth1", "jwboot0", "jwboot"
 UNITS = ("capture", "decode", "serve")
 INSIDE = "systemd,systemd-sysv,dbus,iproute2,python3"
+OWN_SYSFS = """mkdir -p /run/sysfs && mount -t sysfs -o ro none /run/sysfs
+mount --bind /run/sysfs/class/net /sys/class/net
+mount --bind /run/sysfs/devices/virtual/net /sys/devices/virtual/net
+systemctl restart joinwatch-serve joinwatch-decode joinwatch-capture"""
+READY = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9464/-/ready', timeout=4).read().decode())"
 PATIENCE = 30.0
 
 
@@ -61,6 +66,8 @@ class Box:
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
                 self._leader = int(_wait(lambda: children.read_text(encoding="ascii").split(), "a child")[0])
                 _wait(self._is_up, "systemd that has started")
+                # Its /sys shows the interfaces of this machine, and not those of its own network.
+                self.run("sh", "-c", OWN_SYSFS)
                 yield
             finally:
                 process.terminate()
@@ -165,6 +172,8 @@ def _mirror() -> Iterator[Callable[[str], None]]:
 def _live(box: Box, send: Callable[[str], None]) -> None:
     _wait(lambda: all(box.told(unit, "ActiveState") == "active" for unit in UNITS), "three units at work")
     _expect("started by systemd, by itself", True, "")
+    _wait(lambda: "is ready" in box.run("python3", "-c", READY), "a daemon that says that it is ready")
+    _expect("and ready by its own word", True, "")
     _sees(box, send, "mallory", "and sees who comes in")
     _expect("systemd keeps its rings", box.told("capture", "NFileDescriptorStore") == "2", "FileDescriptorStore")
     for unit in UNITS:
