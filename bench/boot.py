@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from signal import SIGTERM, signal
+from typing import Any
 
 from tests.corpus import ROOT
 from tests.daemon.stage import intruder_by_sip, lists_of_now
@@ -22,6 +24,11 @@ BOX = ROOT / "build" / "boot"
 NEAR, FAR, SPACE = "eth1", "jwboot0", "jwboot"
 UNITS = ("capture", "decode", "serve")
 INSIDE = "systemd,systemd-sysv,dbus,iproute2,python3"
+OWN_SYSFS = """mkdir -p /run/sysfs && mount -t sysfs -o ro none /run/sysfs
+mount --bind /run/sysfs/class/net /sys/class/net
+mount --bind /run/sysfs/devices/virtual/net /sys/devices/virtual/net
+systemctl restart joinwatch-serve joinwatch-decode joinwatch-capture"""
+READY = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9464/-/ready', timeout=4).read().decode())"
 PATIENCE = 30.0
 
 
@@ -44,11 +51,15 @@ class Box:
         """What systemd says of a unit."""
         return self.run("systemctl", "show", f"joinwatch-{unit}.service", f"--property={key}", "--value").strip()
 
-    def alerts(self) -> list[str]:
-        """Whom the journal names."""
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """The journal's lines of that kind."""
         files = sorted((self.folder / "var/lib/joinwatch/journal").glob("*.jsonl"))
-        said = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
-        return [one["subject"] for one in said if one["type"] == "alert"]
+        lines = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+        return [one for one in lines if one["type"] == kind]
+
+    def alerts(self) -> list[str]:
+        """Whom they are about."""
+        return [one["subject"] for one in self.said("alert")]
 
     @contextmanager
     def booted(self) -> Iterator[None]:
@@ -61,6 +72,8 @@ class Box:
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
                 self._leader = int(_wait(lambda: children.read_text(encoding="ascii").split(), "a child")[0])
                 _wait(self._is_up, "systemd that has started")
+                # Its /sys shows the interfaces of this machine, and not those of its own network.
+                self.run("sh", "-c", OWN_SYSFS)
                 yield
             finally:
                 process.terminate()
@@ -85,8 +98,9 @@ def main() -> int:
     if not (packages := sorted((ROOT / "build").glob("joinwatch_*.deb"), key=lambda path: path.stat().st_mtime)):
         print("there is no package: make deb", file=sys.stderr)
         return 1
+    signal(SIGTERM, lambda *_: sys.exit(1))  # so that whatever was made goes
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, BOX, ignore_errors=True)
+        stack.callback(_remove)
         box = _fresh()
         _install(box, packages[-1])
         send = stack.enter_context(_mirror())
@@ -101,8 +115,14 @@ def main() -> int:
     return 0
 
 
-def _fresh() -> Box:
+def _remove() -> None:
+    for name in ("proc", "sys", "dev"):  # of a debootstrap that was interrupted
+        subprocess.run(["umount", "--quiet", str(BOX / "root" / name)], check=False, stderr=subprocess.DEVNULL)
     shutil.rmtree(BOX, ignore_errors=True)
+
+
+def _fresh() -> Box:
+    _remove()
     folder = BOX / "root"
     folder.mkdir(parents=True)
     release = next(
@@ -165,7 +185,13 @@ def _mirror() -> Iterator[Callable[[str], None]]:
 def _live(box: Box, send: Callable[[str], None]) -> None:
     _wait(lambda: all(box.told(unit, "ActiveState") == "active" for unit in UNITS), "three units at work")
     _expect("started by systemd, by itself", True, "")
+    _wait(lambda: "is ready" in box.run("python3", "-c", READY), "a daemon that says that it is ready")
+    _expect("and ready by its own word", True, "")
     _sees(box, send, "mallory", "and sees who comes in")
+    reloads = len(box.said("reload"))
+    box.run("systemctl", "reload", "joinwatch-serve")
+    _wait(lambda: len(box.said("reload")) > reloads, "a reload in the journal")
+    _expect("it takes its lists anew by systemctl reload", box.said("reload")[-1]["successful"] is True, "refused")
     _expect("systemd keeps its rings", box.told("capture", "NFileDescriptorStore") == "2", "FileDescriptorStore")
     for unit in UNITS:
         before = box.told(unit, "MainPID")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.catalogue.entries import Catalogue, Entry, Mistake
-from deploy.catalogue.rules import FRESH, HEADER
+from deploy.catalogue.rules import HEADER
 
 INTERVALS = (15, 30, 60)
 PART = re.compile(r"(?P<begin>_|-?\d+(?:\.\d+)?)(?:\+(?P<slope>\d+(?:\.\d+)?))?x(?P<minutes>\d+)")
@@ -291,6 +291,3 @@ def documents(told: Catalogue, rule_files: tuple[str, ...]) -> dict[str, dict[st
         slow = {"rule_files": list(rule_files), "evaluation_interval": f"{LONG_MINUTES}m"}
         files[f"scrape-{interval}s-days.test.yml"] = {**slow, "tests": [blindness_test(told, interval, long=True)]}
     return files
-
-
-__all__ = ["FRESH", "INTERVALS", "KINDS", "documents"]

@@ -51,8 +51,9 @@ BLIND = {
 }
 
 
-def expanded(expr: str, job: str) -> str:
+def expanded(expr: str, told: Catalogue) -> str:
     """An expression of the catalogue as Prometheus reads it."""
+    known = "|".join(entry.name for entry in told.detections)
 
     def grew(found: re.Match[str]) -> str:
         series, minutes = found["series"], int(found["minutes"])
@@ -61,7 +62,7 @@ def expanded(expr: str, job: str) -> str:
             f" and on (job, instance) abs(time() - process_start_time_seconds) < {minutes * 60})"
         )
 
-    return MACRO.sub(grew, expr).replace("$JOB", job).strip()
+    return MACRO.sub(grew, expr).replace("$JOB", told.settings.job).replace("$KNOWN", known).strip()
 
 
 def blind_meanwhile(language: str) -> str:
@@ -84,39 +85,32 @@ def annotations_of(entry: Entry, base: str, severity: str = "{{ $labels.severity
     return said
 
 
-def detection_rule(entry: Entry, base: str, selector: str) -> dict[str, Any]:
+def detection_rule(told: Catalogue, entry: Entry) -> dict[str, Any]:
     """The rule of a detection: its severities are labels of the daemon's own."""
     return {
         "alert": entry.alert,
-        "expr": f"{FRESH}{{{selector}}} > 0",
+        "expr": f'{FRESH}{{rule="{entry.name}"}} > 0',
         "labels": {"kind": "detection"},
-        "annotations": annotations_of(entry, base),
+        "annotations": annotations_of(entry, told.settings.runbooks),
     }
 
 
-def blindness_rule(entry: Entry, condition: Condition, base: str, job: str) -> dict[str, Any]:
+def blindness_rule(told: Catalogue, entry: Entry, condition: Condition) -> dict[str, Any]:
     """The rule of a way of being blind."""
     timing = {"for": condition.wait, "keep_firing_for": condition.keep}
     return {
         "alert": entry.alert,
-        "expr": expanded(condition.expr, job),
+        "expr": expanded(condition.expr, told),
         **{key: value for key, value in timing.items() if value},
         "labels": {"severity": condition.severity, "kind": entry.kind},
-        "annotations": annotations_of(entry, base, condition.severity),
+        "annotations": annotations_of(entry, told.settings.runbooks, condition.severity),
     }
 
 
 def documents(told: Catalogue) -> dict[str, dict[str, Any]]:
     """Each file of rules, by its name."""
-    base, job = told.settings.runbooks, told.settings.job
-    known = "|".join(entry.name for entry in told.detections)
-    detections = [detection_rule(entry, base, f'rule="{entry.name}"') for entry in told.detections]
-    blindness = []
-    for entry in told.blindness:
-        for condition in entry.alerts:
-            rule = blindness_rule(entry, condition, base, job)
-            rule["expr"] = rule["expr"].replace("$KNOWN", known)
-            blindness.append(rule)
+    detections = [detection_rule(told, entry) for entry in told.detections]
+    blindness = [blindness_rule(told, entry, condition) for entry in told.blindness for condition in entry.alerts]
     fresh = {"record": FRESH, "expr": FRESH_EXPR}
     return {
         "joinwatch-detections.rules.yml": {"groups": [{"name": "joinwatch-detections", "rules": [fresh, *detections]}]},

@@ -26,7 +26,7 @@ WORDS = {
         "intro": "What to do about each alert, in the order in which you need it. Commands are for the sensor's own "
         "machine, as a user who may read its state folder; `eth1` stands for the interface. `explain` writes into the "
         "audit log who looked, and why. `jq` comes with every distribution.",
-        "explain": "Every alert of this rule, and why, back to the frames; then one of them:",
+        "explain": "Every alert of this rule, and why; then one, down to its frames where the traffic is recorded:",
         "reason": "INCIDENT-NUMBER",
         "keep": "Keep journal, captures and calendar files of these hours: they are your evidence, and platforms "
         "delete theirs.",
@@ -44,7 +44,7 @@ WORDS = {
         "intro": "Wat te doen bij elke melding, in de volgorde waarin u het nodig hebt. Opdrachten zijn voor de "
         "machine van de sensor zelf, als een gebruiker die de statusmap mag lezen; `eth1` staat voor de interface. "
         "`explain` schrijft in het auditlog wie keek, en waarom. `jq` zit in elke distributie.",
-        "explain": "Elke melding van deze regel, en waarom, tot op de frames; daarna één ervan:",
+        "explain": "Elke melding van deze regel, en waarom; daarna één, tot op de frames als het verkeer is bewaard:",
         "reason": "INCIDENTNUMMER",
         "keep": "Bewaar journaal, opnamen en agendabestanden van deze uren: ze zijn uw bewijs, en platforms wissen het "
         "hunne.",
@@ -98,8 +98,11 @@ def body_of(told: Catalogue, entry: Entry, section: str, language: str) -> list[
 
 def wrapped(text: str) -> str:
     """Prose in lines that can be read; what stands in a code block, a table or a comment as it is."""
-    lines, is_code = [], False
+    lines: list[str] = []
+    is_code = False
     for line in text.split("\n"):
+        if lines and lines[-1] == "```" and not is_code and line:
+            lines.append("")  # a paragraph of its own, behind a block
         is_code ^= line.startswith("```")
         if is_code or line.startswith(("```", "|", "<!--", "#")):
             lines.append(line)

@@ -2,12 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from monitor.cli import DONE, USAGE
 from monitor.cli.speech import say, say_problems
 from monitor.model.problems import ConfigError, Problem
+from monitor.model.settings import Settings
+from monitor.model.sinks import Sink
 from monitor.outputs.safe import shown
 from monitor.outputs.words import many
 from monitor.pipeline import load_expected
@@ -40,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
         problems += wrong
     if not problems:
         return DONE
+    problems = list(dict.fromkeys(problems))  # two configurations may name one key
     say_problems(sorted(problems))
     say(f"{many(len(problems), 'mistake')} in {many(len({problem.file for problem in problems}), 'file')}")
     return USAGE
@@ -123,10 +127,58 @@ def problems_of(file: Path, policy: Path | None) -> Sequence[Problem]:
 
 
 def _check_configuration(file: Path) -> None:
-    """The file itself; not whether what it names is there, which is asked on the machine itself by `doctor`."""
+    """The file itself, and the keys and secrets that it names, as far as they are here: it may be another machine's, of
+    which `doctor` asks whether all is there.
+    """
     from monitor.sources.settings import load_settings
 
-    load_settings(file)
+    settings = load_settings(file)
+    problems: list[Problem] = []
+    for check in _secrets_of(settings):
+        try:
+            check()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+
+
+def _secrets_of(settings: Settings) -> Iterator[Callable[[], object]]:
+    """What reads each file with a key or secret, as the daemon will; raises `ConfigError`."""
+    from monitor.outputs.pseudonyms import key_in
+    from monitor.outputs.web_config import load_web_config
+
+    for key in (settings.pseudonyms, settings.audit.key):
+        if key and Path(key).exists():
+            yield partial(key_in, Path(key))
+    web = settings.serve.web_config
+    if web and Path(web).exists() and Path(web).name.lower() not in WEB:
+        yield partial(load_web_config, Path(web))
+    for sink in settings.sinks.values():
+        named = [getattr(sink, name) for name in sink.__struct_fields__ if name.endswith("_file")]
+        if all(Path(path).exists() for path in named if path):
+            yield partial(_check_sink, sink)
+    for server in (settings.fetch.calendars, settings.fetch.people):
+        if server.password_file and Path(server.password_file).exists():
+            yield partial(_check_password, server.password_file)
+
+
+def _check_sink(sink: Sink) -> None:
+    from monitor.outputs.sinks import outlet_of
+
+    outlet_of(sink, {}).close()
+
+
+def _check_password(path: str) -> None:
+    from monitor.fetch.keeping import Trouble
+    from monitor.fetch.secrets import password_in
+
+    try:
+        password_in(path)
+    except Trouble as trouble:
+        found = str(trouble).removeprefix(f"{path}: ")
+        expected = "a password in its first line, for its owner alone (chmod 600)"
+        raise ConfigError([Problem(file=path, line=0, found=found, expected=expected)]) from None
 
 
 def _check_suppressions(file: Path) -> None:

@@ -1,5 +1,6 @@
 """What a daemon begins with when the lists on disk are broken, and that there is something then."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -24,6 +25,8 @@ class Beginning:
     def __init__(self, state: Path, say: Callable[[str], None]) -> None:
         self._last, self._say = LastLists(state), say
         self._now: First | None = None
+        self._since = 0.0
+        """When these came into force, by the wall clock."""
         self._changed = Event()
         self._thread: Thread | None = None
 
@@ -47,7 +50,7 @@ class Beginning:
 
     def keep(self, lists: First) -> None:
         """These have come into force: for the next start, written beside all other work."""
-        self._now = lists
+        self._now, self._since = lists, time.time()
         self._changed.set()
         if self._thread is None:
             self._thread = Thread(target=self._run, name="keeping", daemon=True)
@@ -63,7 +66,7 @@ class Beginning:
 
     def _write(self, lists: First) -> None:
         try:
-            self._last.keep(lists.expected, lists.suppressions, lists.digest, lists.since)
+            self._last.keep(lists.expected, lists.suppressions, lists.digest, self._since)
         except (OSError, msgspec.MsgspecError) as error:
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             self._say(f"the lists could not be kept for the next start: {why}")

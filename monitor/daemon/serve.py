@@ -71,11 +71,6 @@ class First(NamedTuple):
     at: float | None = None
     """When they came into force, by the wall clock, if they are not those on disk."""
 
-    @property
-    def since(self) -> float:
-        """When they came into force: now, for those on disk."""
-        return time.time() if self.at is None else self.at
-
 
 class Serve:
     """The loop of serve."""

@@ -11,9 +11,9 @@ and to accept.
 
 import selectors
 import socket
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from struct import Struct, pack, unpack
@@ -282,6 +282,8 @@ class HepListener:
 
     def _dropped(self) -> int:
         """Datagrams that found the buffer full, where the kernel tells (Linux, from 4.12 on)."""
+        if sys.platform != "linux":
+            return 0
         try:
             told = self._udp.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _meminfo.size)
         except OSError:
@@ -328,7 +330,7 @@ def _opened(address: str, port: int) -> tuple[socket.socket, socket.socket]:
                     each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # `::` is IPv4 as well.
                 each.setblocking(False)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
+            if sys.platform == "linux":
                 udp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             udp.bind((address, port))
             tcp.bind((address, udp.getsockname()[1]))

@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -231,3 +231,34 @@ def test_what_is_forgotten_is_gone(tmp_path: Path, state: Path) -> None:
     assert forget_in(state) == 1
     assert list(state.iterdir()) == []
     assert forget_in(state) == 0
+
+
+def test_what_is_kept_is_made_anew_every_day_unless_it_was_forgotten(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.daemon.beginning.AGAIN_SECONDS", 0.05)
+    beginning = Beginning(state, lambda _: None)
+    beginning.keep(First(expected_in(tmp_path), Suppressions(), "one"))
+    path = state / "lists.kept"
+
+    def until(is_so: Callable[[], bool]) -> None:
+        end = time.monotonic() + 10
+        while not is_so():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    until(path.exists)
+    first = LastLists(state).load()
+    assert first is not None
+    until(lambda: (LastLists(state).load() or first).until > first.until)
+    again = LastLists(state).load()
+    assert again is not None
+    assert again.at == first.at, "they are in force since then"
+    until(lambda: forget_in(state) == 1)
+    time.sleep(0.5)
+    if path.exists():  # it was being written at that moment
+        forget_in(state)
+        time.sleep(0.5)
+    assert not path.exists()
+    beginning.keep(First(expected_in(tmp_path), Suppressions(), "two"))
+    until(path.exists)

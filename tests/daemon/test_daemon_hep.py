@@ -41,7 +41,7 @@ def _ends(packet: Any) -> tuple[Host, Host]:
     return Host(packet[IP].src, packet[UDP].sport), Host(packet[IP].dst, packet[UDP].dport)
 
 
-def hearing(folder: Path, *senders: str, interfaces: Sequence[str] = (), port: int = 0) -> Daemon:
+def hearing(folder: Path, *senders: str, interfaces: Sequence[str] = (), port: int = 0, kept: bool = False) -> Daemon:
     """A daemon, not started yet, to which agents may send on `running.agents`."""
     lists = lists_of_now(folder / "lists")
     policy = Path(lists["policy"])
@@ -50,7 +50,7 @@ def hearing(folder: Path, *senders: str, interfaces: Sequence[str] = (), port: i
     policy.write_text(text, encoding="utf-8")
     port = port or free_port()
     tables: dict[str, Any] = {"capture.hep": {"listen": f"127.0.0.1:{port}"}}
-    running = Daemon(folder, interfaces, lists=lists, **tables)
+    running = Daemon(folder, interfaces, lists=lists, kept=kept, **tables)
     running.agents = port  # type: ignore[attr-defined]
     return running
 
@@ -145,6 +145,24 @@ def test_what_agents_send_while_nobody_decodes_waits(tmp_path: Path) -> None:
         send(running, reports_of(intruder_by_sip("while nobody decodes", "mallory")))
         running.wait(running.alerts, "an alert")
         assert running.pid_of("decode") != first
+
+
+def test_what_agents_send_while_nobody_lives_at_all_waits_where_systemd_keeps_the_sockets(tmp_path: Path) -> None:
+    with started(hearing(tmp_path, "127.0.0.1", kept=True)) as running:
+        send(running, reports_of(intruder_by_sip("before", "trudy")))
+        running.wait(running.alerts, "an alert")
+        running.kill()
+        send(running, reports_of(intruder_by_sip("while nobody lives", "mallory")))
+        running.start()
+        running.wait(lambda: len(running.alerts()) > 1, "an alert of what came meanwhile")
+        frames = [
+            place["frame"]
+            for said in running.journal()
+            if said["type"] == "alert"
+            for reason in said["reasons"]
+            for place in reason["evidence"]
+        ]
+        assert max(frames) > 4, "frames go on being numbered"
 
 
 def test_a_report_that_kills_twice_is_left_alone(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def mutants_of(expr: str, entry: Entry) -> Iterator[Mutant]:
     yield Mutant("never", "vector(1) > 1")
 
 
+def mistimed(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same rule, which waits or goes on for another time."""
+    if "for" in rule:
+        yield "waits for nothing", {key: value for key, value in rule.items() if key != "for"}
+    yield "waits for months", {**rule, "for": "100d"}
+    if "keep_firing_for" in rule:
+        yield "ends at once", {key: value for key, value in rule.items() if key != "keep_firing_for"}
+
+
 def write_rules(folder: Path, document: dict[str, Any], name: str) -> str:
     """A file of rules without annotations, which cost the most time; they have a test of their own."""
     for group in document["groups"]:

@@ -65,8 +65,11 @@ class Story:
         since, journalled = join_of_one_second(self.house.port, self.house.daemon, "one second", "mallory")
         self._follow("a join of one second", UNINVITED, since, journalled)
 
-    def dead_together(self, watches: Sequence[Watch] = ()) -> None:
-        """While Prometheus is dead somebody comes in, and the daemon dies: nothing is lost, and nothing told twice."""
+    def dead_together(self, watches: Sequence[Watch] = (), others: Sequence[Watch] = ()) -> None:
+        """While Prometheus is dead somebody comes in, and the daemon dies: nothing is lost, and nothing told twice.
+
+        `others` are alive, and miss the sensor until they have told of it.
+        """
         watches = watches or self.house.watches
         for watch in watches:
             watch.prometheus.kill()
@@ -76,14 +79,20 @@ class Story:
         running.wait(lambda: written(running, "alert", since, rule=BYPASS), "the second alert in the journal")
         journalled = time.time()
         running.kill()
+        died = time.time()
         for watch in watches:
             watch.prometheus.start()
+        if others:
+            self._gone("a sensor that is gone", "firing", died, others)
+        back = time.time()
         running.start()
         self._follow("while all were dead", BYPASS, since, journalled, watches)
         for watch in watches:
             old = watch.told(UNINVITED)
             assert len({notice.begun for notice in old}) == 1, f"fired again as new, {watch.pace.name}: {old}"
             assert watch.told(UNINVITED, "resolved") == []
+        if others:
+            self._gone("its return", "resolved", back, others)
 
     def _follow(self, act: str, rule: str, since: float, journalled: float, watches: Sequence[Watch] = ()) -> None:
         self.since[rule] = since
@@ -107,10 +116,10 @@ class Story:
         self.house.daemon.start()
         self._gone("its return", "resolved", since)
 
-    def _gone(self, act: str, status: str, since: float) -> None:
+    def _gone(self, act: str, status: str, since: float, watches: Sequence[Watch] = ()) -> None:
         def told(watch: Watch) -> list[Notice]:
             return [notice for notice in watch.told_gone(status) if notice.at >= since]
 
-        self.until(told, f"a call about a target, {status}")
-        for watch in self.house.watches:
+        self.until(told, f"a call about a target, {status}", watches)
+        for watch in watches or self.house.watches:
             self.add(act, watch, {"notified": told(watch)[0].at - since})

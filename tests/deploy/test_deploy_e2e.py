@@ -39,9 +39,8 @@ def test_from_a_packet_to_whoever_is_on_call_and_back(tmp_path: Path) -> None:
             assert told.annotations["runbook_url"].startswith("https://")
             assert "mallory" not in str(told)
             assert watch.hook.mistakes == []
-        story.dead_together(whole.watches[:1])
+        story.dead_together(whole.watches[:1], others=whole.watches[1:])
         story.over(whole.watches[1:])
-        story.missing()
 
 
 def test_of_what_is_shipped_only_durations_and_addresses_are_changed() -> None:

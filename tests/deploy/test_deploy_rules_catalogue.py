@@ -101,7 +101,7 @@ def test_check_finds_what_was_changed_or_left_behind(tmp_path: Path, capsys: pyt
 
 
 def test_a_counter_that_grew_is_seen_also_before_its_first_scrape() -> None:
-    expr = rules.expanded('sum by (x) (GREW(joinwatch_a_total{b="c"}, 5m)) > 3', "j")
+    expr = rules.expanded('sum by (x) (GREW(joinwatch_a_total{b="c"}, 5m)) > 3', catalogue())
     assert expr.count('joinwatch_a_total{b="c"}') == 2
     assert "process_start_time_seconds) < 300" in expr
     assert "GREW" not in (ROOT / "deploy/prometheus/joinwatch-blindness.rules.yml").read_text(encoding="utf-8")

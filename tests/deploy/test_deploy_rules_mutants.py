@@ -11,6 +11,7 @@ from tests.deploy.rulemaking import (
     IS_LONG,
     fresh,
     group_of,
+    mistimed,
     mutants_of,
     promtool,
     verdicts,
@@ -19,23 +20,21 @@ from tests.deploy.rulemaking import (
 )
 
 TOLD = catalogue()
-BASE, JOB = TOLD.settings.runbooks, TOLD.settings.job
-KNOWN = "|".join(entry.name for entry in TOLD.detections)
 
 
 def test_no_broken_expression_of_blindness_passes(tmp_path: Path) -> None:
     """In short only the first name of each expression is broken, and what takes days to show is left out."""
     files: dict[str, str] = {}
     for entry in TOLD.blindness:
-        whole = [rules.blindness_rule(entry, condition, BASE, JOB) for condition in entry.alerts]
-        for rule in whole:
-            rule["expr"] = rule["expr"].replace("$KNOWN", KNOWN)
+        whole = [rules.blindness_rule(TOLD, entry, condition) for condition in entry.alerts]
         versions = [("as it is", whole)]
         for place, rule in enumerate(whole):
             mutants = list(mutants_of(rule["expr"], entry))
             for mutant in mutants if IS_LONG else mutants[:1]:
                 broken = {**rule, "expr": mutant.expr}
                 versions.append((f"{place} {mutant.what}", [*whole[:place], broken, *whole[place + 1 :]]))
+            for what, broken in mistimed(rule) if IS_LONG else ():
+                versions.append((f"{place} {what}", [*whole[:place], broken, *whole[place + 1 :]]))
         for number, (what, listed) in enumerate(versions):
             named = f"{entry.name}-{number}"
             rule_file = write_rules(tmp_path, group_of(fresh(), *map(dict, listed)), f"{named}.rules.yml")
@@ -98,7 +97,7 @@ def test_a_slip_in_the_recording_rule_is_noticed(was: str, is_now: str, tmp_path
 def _passes(recording: dict[str, str], folder: Path) -> bool:
     """Whether every case of the detections is as it must be, with this recording rule."""
     entry = TOLD.detections[0]
-    listed = [rules.detection_rule(entry, BASE, f'rule="{entry.name}"')]
+    listed = [rules.detection_rule(TOLD, entry)]
     rule_file = write_rules(folder, group_of(recording, *listed), "some.rules.yml")
     document = {
         "rule_files": [rule_file],

@@ -89,3 +89,9 @@ def test_every_page_can_be_found() -> None:
             waiting += [target for target in targets if target.suffix == ".md" and target.exists()]
             waiting += [inside for target in targets if target.is_dir() for inside in target.glob("*.md")]
     assert {name_of(page) for page in PAGES} - {name_of(page) for page in found if page.is_relative_to(ROOT)} == set()
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in links_of(index)}
+    assert set((ROOT / "docs").glob("*.md")) - linked == {index}

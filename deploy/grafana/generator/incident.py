@@ -64,7 +64,7 @@ def _first() -> Shelf:
     steps = (
         f"1. **What and how bad?** The table: click a rule for its [runbook](${{runbooks}}).\n"
         "2. **Who?** Not here: metrics name nobody. Paste the alert's id above, then open the journal "
-        f"[in Loki]({loki}) or [in Elasticsearch]({elasticsearch}), or run `joinwatch explain ID --journal …`.\n"
+        f"[in Loki]({loki}) or [in Elasticsearch]({elasticsearch}), or run `joinwatch explain ID`.\n"
         "3. **Still in there?** *Participants* below, and *Active* in the table.\n"
         "4. **What came before?** *Attempts in vain*: a search or guesses, minutes or days ago.\n"
         "5. **Did it see all?** The last row. In a stretch of NO, think of what is not here."

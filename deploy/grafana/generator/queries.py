@@ -69,6 +69,7 @@ class Check(NamedTuple):
 
 
 DROPPED = ('source="interface"', 'where="kernel"')
+BLIND = ('alertstate="firing"', 'kind="blindness"', 'severity!="low"')
 CHECKS = (
     Check(
         "reached",
@@ -114,7 +115,13 @@ CHECKS = (
     Check(
         "tells",
         f"min({metric('joinwatch_sink_up')}) or vector(1)",
-        "Every sink took its last delivery; well, too, where no sink is set up. If not: alerts wait here.",
+        "Every sink took its last delivery; yes, too, where no sink is set up. If not: alerts wait here.",
+    ),
+    Check(
+        "no blind alert",
+        f"count({metric('ALERTS', *BLIND)}) == bool 0 or vector(1)",
+        "No alert of kind blindness fires: one-way mirrors, keys that are not seen, encryption, stale lists and more. "
+        "Yes, too, where the shipped rules are not loaded. If not: that alert has a runbook.",
     ),
 )
 

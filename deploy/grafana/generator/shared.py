@@ -24,8 +24,8 @@ def silence(number: int) -> model.Panel:
         number,
         "Can I trust this silence?",
         "YES when every reason beside it holds: the sensor is reached, is ready, hears, loses nothing, is on time, "
-        "writes, has the newest lists, forgets nothing and tells its sinks. At NO, no alert means nothing. YES is not "
-        "a promise: what goes past the mirror, or is encrypted, nobody sees here.",
+        "writes, has the newest lists, forgets nothing, tells its sinks, and no alert says that it is blind. At NO, no "
+        "alert means nothing. YES is not a promise: what goes past the mirror, or is encrypted, nobody sees here.",
         {"trust": queries.trust()},
         steps=BINARY,
         mappings=TRUST,

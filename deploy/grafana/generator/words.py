@@ -1,7 +1,7 @@
 """The words and colours that mean the same on every dashboard.
 
 Colours are names of Grafana's palette, which has a shade of each for the dark and for the light theme. No meaning rests
-on red against green, nor on colour alone: whoever sees no colours reads the same (a test looks through their eyes).
+on red against green, nor on colour alone; a test looks through the eyes of people who lack a colour.
 """
 
 from collections import Counter
@@ -29,8 +29,6 @@ LOSSES = {
     "missing in what the mirror sent": "yellow",
     "forgotten by a full table (own)": "blue",
 }
-
-
 SHADES = {
     "low": ("super-light-blue", "light-blue", "dark-blue", "semi-dark-blue"),
     "medium": ("yellow", "light-yellow", "dark-yellow", "super-light-yellow"),

@@ -66,8 +66,9 @@ def numbers(panel: Mapping[str, Any], fields: Sequence[Field], theme: Theme, siz
             pieces.append(_spark(field, theme.colour(name), x, width, size[1]))
         middle = size[1] / 2 + high * 0.36 + (8 if named else 0)
         if named:
-            title = cut(field.name, width - 6, 12.5)
-            pieces.append(text(x + width / 2, middle - high - 2, title, 12.5, title_colour, anchor="middle"))
+            size_of_name = min(12.5, (width - 6) / (len(field.name) * LETTER))
+            name_at = middle - high - 2
+            pieces.append(text(x + width / 2, name_at, field.name, size_of_name, title_colour, anchor="middle"))
         pieces.append(text(x + width / 2, middle, words, high, colour, anchor="middle", weight=500))
     return "".join(pieces)
 

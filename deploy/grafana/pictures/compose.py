@@ -22,7 +22,6 @@ WIDTH, UNIT, GAP, HEAD = 1360.0, 33.0, 8.0, 84.0
 """Pixels: of the page, of one unit of height, between panels, and of the bar above."""
 INSIDE, TITLE = 10.0, 32.0
 LEGEND = 20.0
-SHORT = {"state-timeline": 0.0}
 
 
 def picture(dashboard: Mapping[str, Any], prometheus: Prometheus, span: Span, instance: str, theme: Theme) -> bytes:

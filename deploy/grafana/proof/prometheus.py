@@ -38,13 +38,14 @@ class Prometheus:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def wait(self) -> None:
-        """Until it has scraped: it looks for its targets only after 5 s."""
+    def wait(self) -> float:
+        """Until it has scraped, and when that was: it looks for its targets only after 5 s."""
         end = time.monotonic() + PATIENCE
-        while not self.instant(f'up{{job="{JOB}"}} == 1', time.time()):
+        while not (found := self.instant(f'timestamp(up{{job="{JOB}"}} == 1)', time.time())):
             if time.monotonic() > end:
                 raise RuntimeError("Prometheus does not reach its target")
             time.sleep(0.1)
+        return float(found[0]["value"][1])
 
     def ask(self, path: str, **parameters: str | float) -> Any:
         """The `data` of an answer."""

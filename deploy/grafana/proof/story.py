@@ -1,7 +1,7 @@
 """A working day in short: what comes over a mirror port, and what befalls the daemon that listens there.
 
 Everything is said by the real daemon; nothing is made up behind it. The acts have their places on a line from 0 to 1,
-so that the same day lasts ten seconds in a test and an hour in the pictures.
+so that the same day lasts five seconds in a test, and as long as it should for the pictures.
 """
 
 import os
