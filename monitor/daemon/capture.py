@@ -118,7 +118,7 @@ class Capture:
         """Wait for something to do, at most so long, and do it."""
         descriptors = [self._listener.fileno(), *([self._decoder.fileno()] if self._decoder else [])]
         if self._pumps:
-            seconds = 0.0 if self._hurries else min(seconds, PUMP_SECONDS, *(one.pump.due for one in self._pumps))
+            seconds = 0.0 if self._hurries else min(seconds, PUMP_SECONDS)
         brought = [one.fileno() for one in self._pumps if one.pump.wants and one.fileno() >= 0]
         for ready in select.select([*descriptors, *brought], [], [], seconds)[0]:
             if ready == descriptors[0]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,6 +128,22 @@ def test_when_the_memory_is_full_libpcap_counts_what_it_drops_and_nothing_else_i
         assert (ring.statistics().dropped, ring.statistics().dropped) == (dropped, 0)
 
 
+def test_a_slow_reader_is_told_of_very_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 900  # more than a socket holds of bytes that are sent one by one
+    monkeypatch.setattr("monitor.sources.live.pump.AT_ONCE", 1)
+    with mirror("jwplate") as port:
+        for end in (port.far, port.near):
+            subprocess.run(["ip", "link", "set", end, "mtu", "9000"], check=True)
+        with pumping(port, block=4096, size=16 * 1024 * 1024) as (pump, ring):
+            frames = [HEAD + IP + number.to_bytes(2, "big") + bytes(3000) for number in range(count)]
+            for at in range(0, count, 100):
+                port.send(frames[at : at + 100])
+                time.sleep(0.05)
+                for _ in range(120):
+                    pump.fill()  # a block at a time
+            assert [seen.data for seen in taken(pump, ring, count)] == frames
+
+
 def test_a_frame_longer_than_a_block_is_cut_and_its_length_is_told() -> None:
     with mirror("jwplong") as port:
         for end in (port.far, port.near):
@@ -209,6 +225,31 @@ def test_the_account_adds_up_across_deaths_of_its_decoder(tmp_path: Path, backen
         assert sorted(subjects) == [f"sip:mallory{n}@elsewhere.example" for n in range(3)] + [
             "sip:trudy@elsewhere.example"
         ]
+
+
+def test_as_three_services_one_decoder_follows_another(tmp_path: Path) -> None:
+    with mirror("jwproles") as port, ExitStack() as stack:
+        running = Daemon(tmp_path, [port.near], capture={"backend": "libpcap"})
+        log = stack.enter_context(running.log.open("ab"))
+
+        def start(role: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen([*running.command, "--role", role], cwd=ROOT, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        start("capture")
+        start("serve")
+        decoder = start("decode")
+        running.wait(lambda: running.metric("joinwatch_interface_up") == 1, "an interface")
+        port.send([frame for _, frame in intruder_by_sip("as services", "mallory")])
+        running.wait(running.alerts, "an alert")
+        decoder.kill()
+        decoder.wait()
+        port.send([frame for _, frame in intruder_by_sip("while nobody reads", "trudy")])
+        start("decode")
+        running.wait(lambda: len(running.alerts()) == 2, "the alert of what came meanwhile")
+        assert "Traceback" not in running.log.read_text(encoding="utf-8")
 
 
 def test_every_module_can_be_imported_where_there_is_no_linux(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ When the memory is full nothing more is asked of libpcap: then its own buffer fi
 import mmap
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -85,6 +84,8 @@ class Pump:
         self.memory = shared_memory(self.size, "frames")
         self._blocks = _Filling(self.memory, self.size, block)
         self._wake: socket.socket | None = None
+        self._untold = 0
+        """Blocks that are ready, and the reader does not know."""
         self._pending: tuple[int, int, bytes, int] | None = None
         """A packet for which there was no room."""
 
@@ -98,6 +99,7 @@ class Pump:
             self._wake.close()
         self._wake, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._wake.setblocking(False)
+        self._untold = 0
         self._tell(self._blocks.waiting)
         return theirs
 
@@ -111,8 +113,8 @@ class Pump:
             moved += 1
             if moved == AT_ONCE:
                 break
-        if blocks.is_due(time.monotonic()):
-            blocks.close()
+        if moved < AT_ONCE:
+            blocks.finish()  # libpcap has waited for more already
         self._tell(blocks.closed)
         blocks.closed = 0
         return moved == AT_ONCE
@@ -121,11 +123,6 @@ class Pump:
     def wants(self) -> bool:
         """Whether there is room for what arrives."""
         return self._pending is None
-
-    @property
-    def due(self) -> float:
-        """Seconds until a block must be closed that is not full."""
-        return self._blocks.due(time.monotonic())
 
     def attach(self, program: Iterable[Instruction]) -> bool:
         """Another filter from here on; whether libpcap takes it. It is set again when the interface comes back."""
@@ -210,9 +207,15 @@ class Pump:
         self._pcap = None
 
     def _tell(self, blocks: int) -> None:
-        if blocks and self._wake is not None:
-            with suppress(OSError):  # nobody reads any more; the next one is told of all
-                self._wake.send(b"\0" * blocks)
+        """So many blocks more are ready; what the reader's socket cannot take now is told later."""
+        self._untold += blocks
+        if self._untold and self._wake is not None:
+            try:
+                self._untold -= self._wake.send(b"\0" * self._untold)
+            except BlockingIOError:
+                pass
+            except OSError:  # nobody reads any more; the next one is told of all
+                self._untold = 0
 
 
 class _Filling:
@@ -225,8 +228,6 @@ class _Filling:
         self._index, self._sequence = 0, 1
         self._packets = 0
         self._at = FIRST
-        self._last = 0
-        self._begun = 0.0
         self.closed = 0
         """Blocks that became ready since somebody asked last."""
         self._is_open = False
@@ -239,8 +240,6 @@ class _Filling:
             self.close()
         if not self._is_open and not self._begin():
             return False
-        if not self._packets:
-            self._begun = time.monotonic()
         at, nanoseconds = self._index * self._block_bytes + self._at, microseconds * 1000
         PACKET_HEAD.pack_into(self._view, at, needed, seconds, nanoseconds, len(data), length, 0, FIRST, FIRST, 0, 0, 0)
         self._view[at + FIRST : at + FIRST + len(data)] = data
@@ -259,15 +258,10 @@ class _Filling:
         self.closed += 1
         self._begin()
 
-    def is_due(self, now: float) -> bool:
-        """Whether the open block has waited long enough for more."""
-        return self._is_open and bool(self._packets) and now - self._begun >= RETIRE_MILLISECONDS / 1000
-
-    def due(self, now: float) -> float:
-        """Seconds until it has."""
-        if not (self._is_open and self._packets):
-            return float("inf")
-        return max(0.0, self._begun + RETIRE_MILLISECONDS / 1000 - now)
+    def finish(self) -> None:
+        """What came is the reader's, though there would be room for more."""
+        if self._is_open and self._packets:
+            self.close()
 
     @property
     def waiting(self) -> int:
