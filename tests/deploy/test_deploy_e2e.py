@@ -35,11 +35,13 @@ def test_from_a_packet_to_whoever_is_on_call_and_back(tmp_path: Path) -> None:
             (told, *again) = watch.told(UNINVITED)
             assert not again
             assert told.labels["severity"] == "high"
+            assert told.receiver == "soc-on-call"
             assert told.annotations["summary"]
             assert told.annotations["runbook_url"].startswith("https://")
             assert "mallory" not in str(told)
             assert watch.hook.mistakes == []
         story.dead_together(whole.watches[:1], others=whole.watches[1:])
+        assert {notice.receiver for notice in whole.watches[1].told_gone()} == {"operators-on-call"}
         story.over(whole.watches[1:])
 
 
