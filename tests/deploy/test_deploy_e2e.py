@@ -28,7 +28,7 @@ def needs_servers() -> None:
 def test_from_a_packet_to_whoever_is_on_call_and_back(tmp_path: Path) -> None:
     needs_servers()
     with house(tmp_path, "jwe2e", [AS_SHIPPED, FAST]) as whole:
-        story = Story(whole, 20, print)
+        story = Story(whole, 45, print)
         story.silence(1.5)
         story.one_second()
         for watch in whole.watches:
