@@ -11,11 +11,11 @@ from tests.corpus import ROOT
 OWN = ROOT / "build" / "linters" / "bin"
 
 
-def linter(name: str) -> str:
-    """Where it is; skips where it is not."""
+def linter(name: str, how: str = "make linters") -> str:
+    """Where it is; skips where it is not, and says how to come by it."""
     found = shutil.which(name, path=f"{OWN}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
-        pytest.skip(f"there is no {name}: make linters")
+        pytest.skip(f"there is no {name}: {how}")
     return found
 
 

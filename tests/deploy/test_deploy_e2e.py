@@ -28,18 +28,20 @@ def needs_servers() -> None:
 def test_from_a_packet_to_whoever_is_on_call_and_back(tmp_path: Path) -> None:
     needs_servers()
     with house(tmp_path, "jwe2e", [AS_SHIPPED, FAST]) as whole:
-        story = Story(whole, 20, print)
+        story = Story(whole, 45, print)
         story.silence(1.5)
         story.one_second()
         for watch in whole.watches:
             (told, *again) = watch.told(UNINVITED)
             assert not again
             assert told.labels["severity"] == "high"
+            assert told.receiver == "soc-on-call"
             assert told.annotations["summary"]
             assert told.annotations["runbook_url"].startswith("https://")
             assert "mallory" not in str(told)
             assert watch.hook.mistakes == []
         story.dead_together(whole.watches[:1], others=whole.watches[1:])
+        assert {notice.receiver for notice in whole.watches[1].told_gone()} == {"operators-on-call"}
         story.over(whole.watches[1:])
 
 

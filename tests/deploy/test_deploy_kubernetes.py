@@ -31,7 +31,7 @@ def pod() -> dict[str, Any]:
 @cache
 def built() -> str:
     """What `kubectl apply --kustomize` would send."""
-    code, told = told_by(linter("kubectl"), "kustomize", str(FOLDER))
+    code, told = told_by(linter("kubectl", "from your cluster's makers"), "kustomize", str(FOLDER))
     assert code == 0, told
     return told
 
