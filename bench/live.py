@@ -89,12 +89,16 @@ def received_by(interface: str) -> int:
     return int(Path(f"/sys/class/net/{interface}/statistics/rx_packets").read_text(encoding="ascii"))
 
 
-def replay(capture: Path, wanted: int, packets: int, *speed: str, ring: int, seconds: float) -> Run:
+def replay(
+    capture: Path, wanted: int, packets: int, *speed: str, ring: int, seconds: float, backend: str = "ring"
+) -> Run:
     """The file, again and again for so long, at that speed."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         port = stack.enter_context(mirror("jwl"))
-        running = stack.enter_context(daemon(Path(folder), [port.near], capture={"ring_mebibytes": ring}))
+        running = stack.enter_context(
+            daemon(Path(folder), [port.near], capture={"ring_mebibytes": ring, "backend": backend})
+        )
         before = received_by(port.near)
         command = [
             "tcpreplay",
@@ -251,7 +255,12 @@ def main(arguments: list[str]) -> int:
     trunk, packets, wanted = captures["trunk"]
     run = replay(trunk, wanted, packets, "--topspeed", ring=USUAL_RING, seconds=options.seconds)
     rows.append(("a trunk, 99 % media, at top speed", run, USUAL_RING))
+    run = replay(trunk, wanted, packets, "--topspeed", ring=USUAL_RING, seconds=options.seconds, backend="libpcap")
+    rows.append(("the same, by libpcap", run, USUAL_RING))
     sip, packets, wanted = captures["signalling"]
+    speed = (f"--pps={SIP_RATES[0]}", "--pps-multi=20")
+    run = replay(sip, wanted, packets, *speed, ring=USUAL_RING, seconds=options.seconds, backend="libpcap")
+    rows.append((f"SIP alone, {SIP_RATES[0]:,}/s for {options.seconds:.0f} s, by libpcap", run, USUAL_RING))
     for rate in SIP_RATES:
         for ring in (USUAL_RING, LARGE_RING):
             run = replay(sip, wanted, packets, f"--pps={rate}", "--pps-multi=20", ring=ring, seconds=options.seconds)

@@ -62,9 +62,10 @@ class Capture:
                 self._pumps.append(OpenPump.new(name, _program, ring_bytes, promiscuous=promiscuous))
         self._open += self._pumps
         self._agents = self._agents_at(kept, *hep) if hep else ()
-        page = kept.take(PAGE)
+        page = None if self._pumps else kept.take(PAGE)  # which would tell of blocks that are gone
         self._page = Page.made() if page is None else page
-        self._notify.keep(PAGE, self._page)
+        if not self._pumps:
+            self._notify.keep(PAGE, self._page)
         for name in kept.close():
             self._notify.forget(name)
         self._listener = listening(path)
