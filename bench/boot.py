@@ -107,11 +107,7 @@ def main() -> int:
         with box.booted():
             _live(box, send)
             _upgrade(box, packages[-1], send)
-        box.chroot("apt-get", "purge", "--quiet", "--quiet", "--yes", "joinwatch")
-        left = [
-            path for path in ("etc/joinwatch", "var/lib/joinwatch", "usr/lib/joinwatch") if (box.folder / path).exists()
-        ]
-        _expect("purged: nothing is left", not left, left)
+            _purge(box)
     return 0
 
 
@@ -218,6 +214,14 @@ def _upgrade(box: Box, package: Path, send: Callable[[str], None]) -> None:
     _expect("upgraded: each runs the new program", not set(pids) & set(new), (pids, new))
     again = [who for who in box.alerts()[len(before) :] if who in before]
     _expect("and nothing was told twice", not again, again)
+
+
+def _purge(box: Box) -> None:
+    box.run("apt-get", "purge", "--quiet", "--quiet", "--yes", "joinwatch")
+    places = ("etc/joinwatch", "var/lib/joinwatch", "usr/lib/joinwatch", "etc/systemd/system/joinwatch.target.wants")
+    left = [path for path in places if (box.folder / path).exists()]
+    units = box.run("systemctl", "list-units", "--all", "--no-legend", "joinwatch*")
+    _expect("purged while at work: nothing is left", not left and not units.strip(), (left, units))
 
 
 def _again(box: Box, unit: str, before: str) -> bool:
