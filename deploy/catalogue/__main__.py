@@ -1,10 +1,10 @@
-"""`python -m deploy.catalogue [--check]`: make Prometheus' rules, their tests and the runbooks."""
+"""`python -m deploy.catalogue [--check]`: make Prometheus' rules, their tests, the runbooks, and sinks' Dutch."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from deploy.catalogue import cases, rules, runbooks
+from deploy.catalogue import cases, rules, runbooks, sentences
 from deploy.catalogue.entries import Catalogue, Mistake, catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +16,7 @@ def files(told: Catalogue) -> dict[Path, str]:
     made = {RULES / name: rules.as_yaml(document) for name, document in rules.documents(told).items()}
     tested = tuple(f"../{path.name}" for path in made)
     made |= {TESTS / name: cases.as_yaml(document) for name, document in cases.documents(told, tested).items()}
+    made[Path(sentences.MADE)] = sentences.as_toml(told)
     return made | {RUNBOOKS / name: text for name, text in runbooks.pages(told).items()}
 
 

@@ -7,6 +7,7 @@ import msgspec
 from monitor.model.alerts import Severity
 
 RecordType: TypeAlias = Literal["alert", "join", "leave", "attempt", "oddity"]
+Language: TypeAlias = Literal["en", "nl"]
 
 
 class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,6 +17,8 @@ class SinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether names, numbers, addresses and meetings leave the house this way; without, an id leads to the journal."""
     least: Severity = Severity.LOW
     """Alerts below are not delivered."""
+    language: Language = "en"
+    """Of an alert's summary and description, and of the runbook that it leads to."""
     sensor: str = ""
     """The name of this monitor, where there are several; by default the host's, and none for Alertmanager."""
     timeout_seconds: int = 10

@@ -119,3 +119,20 @@ def test_a_counter_that_grew_is_seen_also_before_its_first_scrape() -> None:
 )
 def test_a_series_in_minutes_becomes_one_of_scrapes(text: str, interval: int, values: str) -> None:
     assert values_of(text, interval) == values
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("summary", "Op {{ $labels.instance }} kwam iemand binnen"),
+        ("description", "Zie joinwatch explain pin-bypass. Dan is het u bekend."),
+        ("description", "Op {{ $labels.instance }} kwam iemand binnen."),
+    ],
+)
+def test_what_a_sink_could_not_say_is_a_mistake(folder: Path, field: str, text: str) -> None:
+    path = folder / "alerts" / "pin-bypass.toml"
+    head, dutch = path.read_text(encoding="utf-8").split("[nl]")
+    lines = [f'{field} = "{text}"' if line.startswith(f"{field} =") else line for line in dutch.split("\n")]
+    path.write_text("[nl]".join((head, "\n".join(lines))), encoding="utf-8")
+    with pytest.raises(Mistake, match=rf"pin-bypass\.toml: nl\.{field}: templates"):
+        files(catalogue(folder))

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.cells import cell_len
 
 from monitor import outputs
-from monitor.model.sinks import AlertmanagerSink, RecordType, SyslogSink, WebhookSink
+from monitor.model.sinks import AlertmanagerSink, Language, RecordType, SyslogSink, WebhookSink
 from monitor.model.summary import Summary
 from monitor.outputs import OUTPUTS, Output
 from monitor.outputs.calls import CallList
@@ -220,10 +220,20 @@ def test_markup_of_the_library_is_shown_as_it_stands(text: str) -> None:
         assert text in stream.getvalue()
 
 
-def lines_with(payload: str) -> list[dict[str, Any]]:
-    """Lines of the journal with this text wherever there can be one, as a sink reads them."""
+WAYS = [(people, language) for people in (True, False) for language in get_args(Language)]
+"""Of telling: with people and without, in each language."""
+
+
+def lines_with(payload: str, language: str) -> list[dict[str, Any]]:
+    """Lines of the journal with this text wherever there can be one, as a sink reads them.
+
+    In another language the rule is a known one: what nobody has translated would be told in English.
+    """
     said = [object_of(planted(record, payload), 0) for record in SAMPLES if isinstance(record, KINDS["replay"])]
     lines = [msgspec.json.decode(msgspec.json.encode(one)) for one in said if one is not None]
+    for line in lines:
+        if line["type"] == "alert" and language != "en":
+            line["rule"] = "pin-bypass"
     return [line for line in lines if line["type"] in get_args(RecordType)]
 
 
@@ -244,11 +254,15 @@ def check_json(raw: bytes) -> Any:
 def check_webhook(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "secret").write_text("a secret of thirty-two characters", encoding="ascii")
     for form in ("journal", "ecs", "ocsf"):
-        for people in (True, False):
+        for people, language in WAYS:
             settings = WebhookSink(
-                url="http://192.0.2.1/", secret_file=str(folder / "secret"), format=form, people=people
+                url="http://192.0.2.1/",
+                secret_file=str(folder / "secret"),
+                format=form,
+                people=people,
+                language=language,
             )
-            lines = lines_with(payload)
+            lines = lines_with(payload, language)
             posted = delivered(outlet_of(settings, {}), lines, monkeypatch)
             assert len(posted) == len(lines)
             for body, headers in posted:
@@ -260,9 +274,10 @@ def check_webhook(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def check_alertmanager(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for people in (True, False):
-        sink = outlet_of(AlertmanagerSink(url="http://192.0.2.1/", people=people), {})
-        ((body, _),) = delivered(sink, [said for said in lines_with(payload) if sink.wants(said)], monkeypatch)
+    for people, language in WAYS:
+        sink = outlet_of(AlertmanagerSink(url="http://192.0.2.1/", people=people, language=language), {})
+        lines = [said for said in lines_with(payload, language) if sink.wants(said)]
+        ((body, _),) = delivered(sink, lines, monkeypatch)
         for alert in check_json(body):
             assert set(alert["labels"]) <= {"alertname", "severity", "platform", "alert_id", "sensor"}
             for value in (*alert["labels"].values(), *alert["annotations"].values()):
@@ -278,9 +293,10 @@ SYSLOG = re.compile(
 
 def check_syslog(payload: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for form in ("rfc5424", "cef", "ecs", "ocsf"):
-        for people in (True, False):
-            sink = outlet_of(SyslogSink(address="tcp://192.0.2.1:601", format=form, people=people), {})
-            for said in lines_with(payload):
+        for people, language in WAYS:
+            settings = SyslogSink(address="tcp://192.0.2.1:601", format=form, people=people, language=language)
+            sink = outlet_of(settings, {})
+            for said in lines_with(payload, language):
                 raw = sink.message_of(said)  # type: ignore[attr-defined]
                 assert len(raw) <= 8192
                 text = raw.decode("utf-8")

@@ -86,6 +86,18 @@ def outlet_of(settings: Sink, techniques: Mapping[str, str], kept: dict[str, Any
             return Syslog(settings, techniques)
 
 
+def outgoing(said: Object, settings: Sink) -> Object:
+    """The line as it may leave the house: with people only where that is allowed, and in the sink's language."""
+    from monitor.outputs.sinks.people import withheld
+
+    line = said if settings.people else withheld(said)
+    if settings.language == "en":
+        return line
+    from monitor.outputs.sinks.dutch import in_dutch
+
+    return in_dutch(line)
+
+
 def is_wanted(said: Object, records: Sequence[str], settings: Sink) -> bool:
     """Whether a line is of a wanted type and severe enough."""
     from monitor.model.alerts import Severity

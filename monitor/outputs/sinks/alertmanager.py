@@ -16,8 +16,7 @@ import msgspec
 from monitor.model.sinks import AlertmanagerSink
 from monitor.outputs.mappings import Object, meeting_key, message_of, platform_of, reasons_of
 from monitor.outputs.safe import escaped_json, shown
-from monitor.outputs.sinks import is_wanted
-from monitor.outputs.sinks.people import withheld
+from monitor.outputs.sinks import is_wanted, outgoing
 from monitor.outputs.sinks.poster import Poster
 
 ACTIVE_SECONDS = 3600.0
@@ -136,7 +135,7 @@ class Alertmanager:
             self._active[other].until = self._active[other].told = 1.0
         self._active[key] = Firing(
             labels=labels_of(said, self._settings.sensor),
-            annotations=annotations_of(said, people=self._settings.people),
+            annotations=annotations_of(said, self._settings),
             starts=str(said.get("first_seen", "")),
             until=seconds_of(said.get("last_seen")) + ACTIVE_SECONDS,
             whom=whom,
@@ -192,12 +191,12 @@ def labels_of(said: Object, sensor: str) -> dict[str, str]:
     return {name: shown(value, 128) for name, value in labels.items() if value}
 
 
-def annotations_of(said: Object, *, people: bool) -> dict[str, str]:
+def annotations_of(said: Object, settings: AlertmanagerSink) -> dict[str, str]:
     """What is shown to people; about people only where that is allowed."""
-    line = said if people else withheld(said)
+    line, people = outgoing(said, settings), settings.people
     values: dict[str, object] = {
         "summary": message_of(line),
-        "description": "; ".join(reasons_of(line, 8)),
+        "description": _description(line, settings.language),
         "subject": line.get("subject") if people else "",
         "meeting": meeting_key(line),
         "title": (line.get("occurrence") or {}).get("summary"),
@@ -209,6 +208,17 @@ def annotations_of(said: Object, *, people: bool) -> dict[str, str]:
         "runbook": line.get("runbook"),
     }
     return {name: shown(str(value), MAX_ANNOTATION) for name, value in values.items() if value not in (None, "")}
+
+
+def _description(line: Object, language: str) -> str:
+    """What was found out; in Dutch behind what the alert means."""
+    facts = "; ".join(reasons_of(line, 8))
+    if language == "en":
+        return facts
+    from monitor.outputs.sinks.dutch import dutch_description
+
+    means = dutch_description(line.get("rule"))
+    return f"{means} Vastgesteld (Engels): {facts}" if means and facts else means or facts
 
 
 def seconds_of(time: object) -> float:

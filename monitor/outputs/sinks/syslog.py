@@ -22,8 +22,7 @@ import msgspec
 from monitor.model.sinks import SyslogSink
 from monitor.outputs.mappings import Object, message_of, platform_of, reasons_of
 from monitor.outputs.safe import cut, shown
-from monitor.outputs.sinks import Unreachable, is_wanted
-from monitor.outputs.sinks.people import withheld
+from monitor.outputs.sinks import Unreachable, is_wanted, outgoing
 from monitor.outputs.sinks.poster import left, trouble
 from monitor.outputs.sinks.secrets import tls_of
 from monitor.outputs.sinks.webhook import id_of_line
@@ -78,7 +77,7 @@ class Syslog:
 
     def message_of(self, said: Object) -> bytes:
         """One message (RFC 5424, section 6), no longer than the settings allow."""
-        line = said if self._settings.people else withheld(said)
+        line = outgoing(said, self._settings)
         head = self._head(line, id_of_line(said))
         room = self._settings.max_bytes - len(head) - 1
         # What is too long loses its reasons first, then the ends of its texts.

@@ -15,8 +15,7 @@ import msgspec
 from monitor.model.sinks import WebhookSink
 from monitor.outputs.mappings import Object
 from monitor.outputs.safe import escaped_json
-from monitor.outputs.sinks import is_wanted
-from monitor.outputs.sinks.people import withheld
+from monitor.outputs.sinks import is_wanted, outgoing
 from monitor.outputs.sinks.poster import Poster
 from monitor.outputs.sinks.secrets import signing_key
 
@@ -54,7 +53,7 @@ class Webhook:
 
     def body_of(self, said: Object) -> bytes:
         """The line as it is sent."""
-        line = said if self._settings.people else withheld(said)
+        line = outgoing(said, self._settings)
         if self._settings.format == "ecs":
             from monitor.outputs.mappings.ecs import ecs_of
 
