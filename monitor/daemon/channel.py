@@ -18,7 +18,8 @@ import msgspec
 MAX_MESSAGE = 64 * 1024 * 1024
 """The lists of a large organisation; everything else is far smaller."""
 READ_BYTES = 256 * 1024
-MAX_DESCRIPTORS = 64
+MAX_DESCRIPTORS = 253
+"""The most that Linux passes on with one message."""
 
 _length = Struct("!I")
 T = TypeVar("T")
@@ -31,8 +32,10 @@ class Closed(Exception):
 class Channel(Generic[T]):
     """One end of a stream, on which the other side sends messages of the type T."""
 
-    def __init__(self, sock: socket.socket, kind: Any) -> None:
+    def __init__(self, sock: socket.socket, kind: Any, *, descriptors: int = 0) -> None:
+        """So many `descriptors` may come along with a message; of whoever is not to send any, none is taken."""
         sock.setblocking(False)
+        self._room = socket.CMSG_SPACE(4 * descriptors) if descriptors else 0
         self.socket = sock
         self.descriptors: deque[int] = deque()
         """Those that came along with messages, in their order."""
@@ -86,11 +89,11 @@ class Channel(Generic[T]):
         ended = False
         while len(self._in) < MAX_MESSAGE:
             try:
-                part, extra, _, _ = self.socket.recvmsg(READ_BYTES, socket.CMSG_SPACE(4 * MAX_DESCRIPTORS))
+                part, extra, _, _ = self.socket.recvmsg(READ_BYTES, self._room)
             except BlockingIOError:
                 break
-            except OSError:
-                raise Closed from None
+            except OSError:  # as of one that was killed with words unread: what it said before is good
+                part, extra = b"", []
             for level, kind, content in extra:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                     came = array.array("i")

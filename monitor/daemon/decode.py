@@ -19,7 +19,7 @@ from functools import partial
 from hmac import compare_digest, digest
 from typing import Any, NamedTuple
 
-from monitor.daemon.channel import Channel, Closed, connected
+from monitor.daemon.channel import MAX_DESCRIPTORS, Channel, Closed, connected
 from monitor.daemon.clock import Clock
 from monitor.daemon.messages import (
     Alive,
@@ -193,7 +193,7 @@ class Decode:
 
     def __init__(self, capture: socket.socket, serve: socket.socket, notify: Notify | None = None) -> None:
         self._notify = notify or Notify()
-        self._capture: Channel[FromCapture] = Channel(capture, FromCapture)
+        self._capture: Channel[FromCapture] = Channel(capture, FromCapture, descriptors=MAX_DESCRIPTORS)
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
         self._name = f"{os.getpid()}-{time.time_ns():x}"
         self._rings: list[Blocks] = []

@@ -22,10 +22,10 @@ from monitor.daemon.anew import Anew
 from monitor.daemon.channel import Channel, Closed, listening
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
-from monitor.daemon.lists import read_by
+from monitor.daemon.lists import of_bug, read_by
 from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
-from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, Traffic
+from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, ToDecode, Traffic
 from monitor.daemon.privacy import note_suppressions
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
@@ -50,6 +50,8 @@ STEP_SECONDS = 0.05
 LOCK_SECONDS = 30.0
 """An earlier life may still be ending, or `joinwatch forget` be at work."""
 MAX_DECODERS = 64
+MAX_QUEUED = 20_000
+"""Events that wait for room on the disk: beyond, those of a decoder that dies are left to its rings."""
 MAX_SAID = 20
 """Mistakes that the log names one by one; the journal has more."""
 
@@ -156,7 +158,7 @@ class Serve:
     def step(self, seconds: float = STEP_SECONDS) -> None:
         """Wait for something to do, at most so long, and do it."""
         by_descriptor = {decoder.fileno(): decoder for decoder in self._decoders}
-        seconds = 0 if self._anew else seconds
+        seconds = 0 if self._anew and not self.ledger.is_full else seconds
         for ready in select.select([self._listener.fileno(), *by_descriptor], [], [], seconds)[0]:
             if ready in by_descriptor:
                 self._hear(by_descriptor[ready])
@@ -181,6 +183,14 @@ class Serve:
         while self._anew is not None:
             self._judge_anew(self._anew)
         return ()
+
+    def _read_for(self, reading: "Future[Read]") -> None:
+        """On a thread of its own; a bug there must not leave everybody waiting for ever."""
+        try:
+            read = self._read()
+        except Exception as error:
+            read = Read(None, "", of_bug(error).problems)
+        reading.set_result(read)
 
     def _read(self) -> Read:
         """For any thread: it changes nothing here."""
@@ -257,8 +267,7 @@ class Serve:
         self._urgent = True
         self._write_down()
         for decoder in self._decoders:
-            with suppress(Closed):  # it will be heard of soon
-                decoder.send(self._lists)
+            self._answer(decoder, self._lists)
         self._note_down("reload", "taken", anew.digest)
         self._taken(First(anew.expected, anew.suppressions, anew.digest))
         self.metrics.reload_succeeded = anew.is_newest
@@ -301,7 +310,7 @@ class Serve:
             self._granted = [self._wishes.popleft() for _ in range(len(self._wishes))]
             reading: Future[Read] = Future()
             self._reading = reading
-            Thread(target=lambda: reading.set_result(self._read()), name="lists", daemon=True).start()
+            Thread(target=self._read_for, args=(reading,), name="lists", daemon=True).start()
         if self._anew is not None:
             self._judge_anew(self._anew)
 
@@ -328,8 +337,13 @@ class Serve:
         vitals.beat()
         vitals.trouble = self.trouble
         vitals.packet_time = self.correlator.now
-        vitals.queued = sum(len(said.events) for waiting in self._waiting.values() for said in waiting)
+        vitals.queued = self._queued
         vitals.remembered = self.memory.held
+
+    @property
+    def _queued(self) -> int:
+        """Events that could not be remembered yet."""
+        return sum(len(said.events) for waiting in self._waiting.values() for said in waiting)
 
     def _rebuild(self) -> None:
         """The stages anew, from all that is remembered, under the lists of now."""
@@ -353,9 +367,15 @@ class Serve:
             return
         decoder: Channel[FromDecode] = Channel(sock, FromDecode)
         self._decoders.append(decoder)
+        self.vitals.welcome()
         calls, keypads = self.memory.going_on()
-        decoder.send(self._lists)
-        decoder.send(Resume(calls=calls, keypads=keypads))
+        self._answer(decoder, self._lists)
+        self._answer(decoder, Resume(calls=calls, keypads=keypads))
+
+    def _answer(self, decoder: Channel[FromDecode], message: ToDecode) -> None:
+        """Tell a decoder. One that has just died has perhaps said more than was read yet: its end will be heard."""
+        with suppress(Closed):
+            decoder.send(message)
 
     def _hear(self, decoder: Channel[FromDecode]) -> None:
         try:
@@ -367,15 +387,21 @@ class Serve:
                         self.memory.move(message.by, message.begin, message.end)
                         self._rebuild()
         except Closed:
-            decoder.close()
-            self._decoders.remove(decoder)
+            self._part(decoder)
+
+    def _part(self, decoder: Channel[FromDecode]) -> None:
+        """It is gone. What it said and nobody could remember yet still waits: reports of agents come once."""
+        decoder.close()
+        self._decoders.remove(decoder)
+        self.vitals.part()
+        self._sizes.pop(decoder, None)
+        if self._queued > MAX_QUEUED or not self._waiting.get(decoder):
             self._waiting.pop(decoder, None)
-            self._sizes.pop(decoder, None)
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
         reports = (said.counts or {}).get("hep_received", 0)
-        self.vitals.hear(said.decoder, len(self._decoders), said.traffic, reports)
+        self.vitals.hear(said.decoder, said.traffic, reports)
         self.correlator.lossy = said.lossy
         if said.number:
             self._waiting.setdefault(decoder, deque()).append(said)
@@ -435,7 +461,7 @@ class Serve:
             for oddity in first.events:
                 if isinstance(oddity, Oddity):
                     self._tell(oddity)
-            decoder.send(Taken(number=first.number))
+            self._answer(decoder, Taken(number=first.number))
 
     def _judge(self, events: Iterable[SignallingEvent]) -> None:
         for event in events:
@@ -479,8 +505,10 @@ class Serve:
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
         self.trouble = ""
-        for decoder in [decoder for decoder, waiting in self._waiting.items() if waiting]:
+        for decoder in list(self._waiting):
             self._remember(decoder)
+            if not self._waiting[decoder]:
+                del self._waiting[decoder]
         if not self.ledger.flush(durable=self._urgent):
             self.trouble = f"journal: {self.ledger.trouble}"
             return

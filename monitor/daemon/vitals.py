@@ -20,8 +20,8 @@ START_SECONDS = 300.0
 """Lists and memory may be large: so long it may take to read them."""
 SILENT_SECONDS = 5.0
 """A decoder gives two signs of life a second; without any for so long, nobody decodes."""
-MAX_LIVES = 16
-"""Decoders whose last words are kept one by one; those of earlier ones are added up."""
+MAX_LIVES = 128
+"""Decoders whose last words are kept one by one, more than there are at once; those of earlier ones are added up."""
 FATES = ("taken", "filtered", "dropped")
 _NONE = Traffic(received=0, dropped=0, taken=0, up=False)
 
@@ -41,8 +41,9 @@ class Vitals:
         self._lives: dict[str, dict[str, Traffic]] = {}
         self._before: dict[str, Traffic] = {}
         """What decoders took and lost that are long gone."""
-        self._decoders = 0
-        self._together = 1
+        self._begun_decoders = self._ended_decoders = 0
+        self.traffic = self._traffic_of()
+        """What became of the packets of each interface, by all decoders there were."""
         self.starting = True
         """Whether lists and memory are still being read."""
         self.trouble = ""
@@ -68,31 +69,40 @@ class Vitals:
         self.reloaded = time.time()
         self.beat()
 
-    def hear(self, decoder: str, together: int, traffic: Mapping[str, Traffic] | None, reports: int = 0) -> None:
-        """A decoder gives a sign of life; one of so many who are connected. It has read so many `reports` of agents."""
+    def welcome(self) -> None:
+        """A decoder has come."""
+        self._begun_decoders += 1
+
+    def part(self) -> None:
+        """A decoder is gone."""
+        self._ended_decoders += 1
+
+    @property
+    def restarts(self) -> int:
+        """Decoders that took over from another. The end of one may be heard of later than the beginning of the next."""
+        return max(0, min(self._ended_decoders, self._begun_decoders - 1))
+
+    def hear(self, decoder: str, traffic: Mapping[str, Traffic] | None, reports: int = 0) -> None:
+        """A decoder gives a sign of life. It has read so many `reports` of agents."""
         self._heard = time.monotonic()
         if reports and (decoder, reports) != self._reports:
             self._reports = decoder, reports
             self.last_packet = time.time()
-        self._together = max(self._together, together)
-        if decoder not in self._lives:
-            self._decoders += 1
-            self._lives[decoder] = {}
-            while len(self._lives) > MAX_LIVES:
-                self._bury(self._lives.pop(next(iter(self._lives))))
         if traffic is not None:
-            taken = sum(one.taken for one in self._lives[decoder].values())
+            taken = sum(one.taken for one in self._lives.pop(decoder, {}).values())
             if sum(one.taken for one in traffic.values()) > taken:
                 self.last_packet = time.time()
-            self._lives[decoder] = dict(traffic)
-            self._latest = dict(traffic)
+            self._lives[decoder] = self._latest = dict(traffic)
+            if len(self._lives) > MAX_LIVES:
+                self._bury(self._lives.pop(next(iter(self._lives))))
+            self.traffic = self._traffic_of()
 
     def _bury(self, traffic: Mapping[str, Traffic]) -> None:
-        self._before = {name: _sum([self._before.get(name, _NONE), one]) for name, one in traffic.items()}
+        for name, one in traffic.items():
+            self._before[name] = _sum([self._before.get(name, _NONE), one])
 
-    @property
-    def traffic(self) -> dict[str, Traffic]:
-        """What became of the packets of each interface, by all decoders there were."""
+    def _traffic_of(self) -> dict[str, Traffic]:
+        """Made whole before anybody sees it: a scrape in the midst of it would see totals go back."""
         lives = list(self._lives.values())
         found = {}
         for name in (*self._interfaces, *(name for name in self._latest if name not in self._interfaces)):
@@ -146,8 +156,8 @@ class Vitals:
         yield up
         yield fates
         yield missed
-        restarts = max(0, self._decoders - self._together)
-        yield Counter("joinwatch_decoder_restarts", "Decoders that took over from one that died or hung.", restarts)
+        about = "Decoders that took over from one that died or hung."
+        yield Counter("joinwatch_decoder_restarts", about, self.restarts)
         seen = self.packet_time / SECOND or self._begun
         gauges: dict[str, tuple[str, float]] = {
             "event_lag_seconds": ("How far packet time is behind the clock.", max(0.0, time.time() - seen)),

@@ -165,7 +165,7 @@ def test_a_loop_that_hangs_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> No
 def test_silence_is_why_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     vitals = Vitals(["eth1"])
     vitals.started()
-    vitals.hear("one", 1, {"eth1": Traffic(received=5, dropped=0, taken=2)})
+    vitals.hear("one", {"eth1": Traffic(received=5, dropped=0, taken=2)})
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + SILENT_SECONDS + 2)
     assert vitals.reasons() == ["No decoder was heard from for 7 s."]
@@ -174,7 +174,7 @@ def test_silence_is_why_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_full_disk_is_why_it_is_not_ready() -> None:
     vitals = Vitals(["eth1"])
     vitals.started()
-    vitals.hear("one", 1, {"eth1": Traffic(received=5, dropped=0, taken=2)})
+    vitals.hear("one", {"eth1": Traffic(received=5, dropped=0, taken=2)})
     assert vitals.reasons() == []
     vitals.trouble = "journal: No space left on device"
     assert vitals.reasons() == ["Nothing can be written down (journal: No space left on device)."]
@@ -186,7 +186,7 @@ def test_the_books_of_an_interface_go_on_over_the_lives_of_decoders() -> None:
     for life in range(lives):
         for taken in (1, 10):
             told = Traffic(received=100 * (life + 1), dropped=life, taken=taken)
-            vitals.hear(f"decoder {life}", 1, {"eth1": told})
+            vitals.hear(f"decoder {life}", {"eth1": told})
     traffic = vitals.traffic["eth1"]
     assert traffic.taken == 10 * lives
     assert traffic.dropped == sum(range(lives))
