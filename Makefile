@@ -6,16 +6,26 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix golden docs fuzz bench day loss midcall floods soak kills live lock setup system counterparts dashboards linters alert-rules e2e deb boot outage clean
+.PHONY: help demo test setup clean check fix lock docs golden alert-rules dashboards bench day loss midcall live e2e fuzz floods kills soak outage deb boot system counterparts linters
+
+##@ Begin
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { printf "%s%s\n", gap, substr($$0, 5); gap = "\n" } \
+	  /^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Replay the bundled incident: who was in the meeting and should not have been
 	@$(BIN)/joinwatch demo
 
 test: $(READY) system ## Every test; installs tshark when it is missing
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+setup: $(READY) ## The virtual environment alone
+
+clean: ## Forget the virtual environment, what was built, and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist
+
+##@ Change
 
 check: $(READY) ## Format, lint, strict types, import contract, then the tests
 	$(BIN)/ruff format --check .
@@ -28,47 +38,85 @@ fix: $(READY) ## Format and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: $(READY) ## Make the bundled captures and their golden files anew; read the difference line by line
-	$(BIN)/python -m pcaps.make
-	$(BIN)/python -m pytest tests/golden --golden -q
-
-docs: $(READY) ## Make the pages anew that are made of the code: rules, metrics, configuration, journal, limits
-	$(BIN)/python -m docs.make
-
-fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 for each (atheris: Linux on x86-64 only)
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet 'atheris>=3' 2>/dev/null || true
-	@$(BIN)/python -m fuzz $(or $(SECONDS),60)
-
-bench: $(READY) ## Speed against tshark, sngrep, suricata and tcpdump on the same files; writes docs/performance.md
-	$(BIN)/python -m bench
-
-day: $(READY) ## A day of benign traffic with 10,000 authorised joins: at most one false alert in 1,000
-	$(BIN)/python -m bench.day bench/data
-
-loss: $(READY) ## Truth under loss: copies, disorder, losses and cuts of every labelled capture; writes docs/robustness.md
-	$(BIN)/python -m bench.losses
-
-midcall: $(READY) ## Captures that begin in mid-call: who of the uninvited is named, from rosters and later signalling
-	$(BIN)/python -m bench.midcall
-
-floods: $(READY) ## Floods of every kind, with a hundred people hidden in each: time, memory, evictions, and who was found
-	$(BIN)/python -m bench.floods
-
-kills: $(READY) ## A hundred times kill -9 at random points, while intruders come in (SEED=1); as root, on Linux
-	$(BIN)/python -m bench.kills --seed $(or $(SEED),1)
-
-live: $(READY) ## Media, SIP and joins on an interface: losses, accounts and delays; writes docs/live.md; as root, on Linux
-	$(BIN)/python -m bench.live
-
-soak: $(READY) ## An hour of mixed load (SECONDS=3600) with deaths and reloads: memory level, every alert; as root, on Linux
-	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),3600)
-
 lock: $(READY) ## Resolve requirements.lock anew
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --extra dev --extra fetch --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
 
-setup: $(READY) ## The virtual environment alone
+##@ Make anew what is made of something else; read the difference line by line
+
+docs: $(READY) ## Pages that are made of the code: rules, metrics, configuration, journal, limits
+	$(BIN)/python -m docs.make
+
+golden: $(READY) ## The bundled captures and their golden files
+	$(BIN)/python -m pcaps.make
+	$(BIN)/python -m pytest tests/golden --golden -q
+
+alert-rules: $(READY) ## Prometheus' rules and the runbooks, of their catalogue; tested, and broken
+	$(BIN)/python -m deploy.catalogue
+	$(BIN)/python -m deploy.kubernetes
+	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
+
+dashboards: $(READY) ## Grafana's dashboards, asked for a day of MINUTES=18, with pictures; as root
+	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),18)
+
+##@ Measure
+
+bench: $(READY) ## Speed against tshark, sngrep, suricata and tcpdump: docs/performance.md
+	$(BIN)/python -m bench
+
+day: $(READY) ## A day of 10,000 authorised joins: at most one false alert in 1,000
+	$(BIN)/python -m bench.day bench/data
+
+loss: $(READY) ## Truth under copies, disorder, losses and cuts: docs/robustness.md
+	$(BIN)/python -m bench.losses
+
+midcall: $(READY) ## Captures that begin in mid-call: who of the uninvited is named
+	$(BIN)/python -m bench.midcall
+
+live: $(READY) ## Media, SIP and joins on an interface, what is lost: docs/live.md; as root
+	$(BIN)/python -m bench.live
+
+e2e: $(READY) ## From a packet to whoever is on call, half an hour: docs/end-to-end.md; as root
+	$(BIN)/python -m bench.e2e
+
+##@ Try to break
+
+fuzz: $(READY) ## Hostile bytes for every reader and decoder, SECONDS=60 each; Linux on x86-64
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet 'atheris>=3' 2>/dev/null || true
+	@$(BIN)/python -m fuzz $(or $(SECONDS),60)
+
+floods: $(READY) ## Floods of every kind, a hundred people hidden in each: who was found
+	$(BIN)/python -m bench.floods
+
+kills: $(READY) ## A hundred times kill -9 at random (SEED=1), while intruders come in; as root
+	$(BIN)/python -m bench.kills --seed $(or $(SEED),1)
+
+soak: $(READY) ## An hour of mixed load (SECONDS=3600), deaths, reloads: docs/soak.md; as root
+	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),3600)
+
+outage: $(READY) ## 1,000 alerts while a real Alertmanager, a real rsyslogd and deliver come and go
+	$(BIN)/python -m bench.outage
+
+##@ Deploy
+
+deb: $(READY) ## A package for this machine's release: build/joinwatch_VERSION_ARCHITECTURE.deb
+	$(BIN)/python -m deploy.debian
+
+boot: $(READY) ## That package on a fresh Debian with its own systemd, to its purge; as root
+	$(BIN)/python -m bench.boot
+
+##@ Get what others make
+
+system: ## tshark, against which the tests hold the decoders
+	@command -v tshark >/dev/null || sh deploy/install-tshark.sh
+
+counterparts: ## Prometheus, rsyslog, slapd … of Debian, for tests that speak to them; as root
+	sh deploy/install-counterparts.sh
+
+linters: ## Second opinions on deploy/, for its tests, in build/linters
+	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
+	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
 
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || \
@@ -80,36 +128,3 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
-
-system: ## tshark, against which the tests hold the decoders
-	@command -v tshark >/dev/null || sh deploy/install-tshark.sh
-
-outage: $(READY) ## 1,000 alerts while a real Alertmanager and a real rsyslogd are away, and deliver is killed
-	$(BIN)/python -m bench.outage
-
-alert-rules: $(READY) ## Make Prometheus' rules and the runbooks from their catalogue, and test every rule at every interval, whole and broken
-	$(BIN)/python -m deploy.catalogue
-	$(BIN)/python -m deploy.kubernetes
-	JOINWATCH_ALL_RULES=1 $(BIN)/python -m pytest -q tests/deploy/test_deploy_rules_*.py tests/deploy/test_deploy_runbooks.py
-
-e2e: $(READY) ## From a packet to whoever is on call, through real servers, half an hour; writes docs/end-to-end.md; as root, on Linux
-	$(BIN)/python -m bench.e2e
-
-deb: $(READY) ## A Debian package for the machine's own release: build/joinwatch_VERSION_ARCHITECTURE.deb
-	$(BIN)/python -m deploy.debian
-
-boot: $(READY) ## That package on a fresh Debian with its own systemd: start, deaths, upgrade, purge; as root, on Debian
-	$(BIN)/python -m bench.boot
-
-linters: ## Second opinions on deploy/, for its tests, in build/linters
-	@test -x build/linters/bin/python || $(PYTHON) -m venv build/linters
-	build/linters/bin/pip install --quiet --disable-pip-version-check --requirement deploy/linters.txt
-
-counterparts: ## Prometheus, Alertmanager, rsyslog, radicale, slapd … from Debian, for the tests that speak to real ones (root)
-	sh deploy/install-counterparts.sh
-
-dashboards: $(READY) ## Grafana's dashboards of their code; as root with Prometheus, a day of MINUTES=18, every query asked, docs/pictures drawn
-	$(BIN)/python -m deploy.grafana.proof --minutes $(or $(MINUTES),18)
-
-clean: ## Forget the virtual environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/data build dist
