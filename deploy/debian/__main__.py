@@ -59,6 +59,9 @@ def main() -> int:
     if not INTERPRETER.exists():
         print(f"there is no {INTERPRETER}: this builds on Debian, for the release that it runs on", file=sys.stderr)  # noqa: T201
         return 1
+    if not shutil.which("readelf"):  # Before a minute's work, not behind it.
+        print("there is no readelf, which tells what libraries need: apt-get install binutils", file=sys.stderr)  # noqa: T201
+        return 1
     root = BUILD / "root"
     shutil.rmtree(root, ignore_errors=True)
     python = _environment(root)

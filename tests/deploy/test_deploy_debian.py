@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.debian.__main__ import HOME, LAUNCHER, LIBRARIES, ROOT
+from deploy.debian.__main__ import HOME, LAUNCHER, LIBRARIES, ROOT, main
 from deploy.debian.manual import page
 from monitor.cli import COMMANDS
 from monitor.detections import rule_infos
@@ -32,6 +32,18 @@ def test_an_upgrade_restarts_capture_last_and_an_installation_starts_nothing() -
     assert not re.search(r"systemctl (start|enable|restart)", text)
     order = re.findall(r"joinwatch-(serve|decode|capture)\.service", text)
     assert order == ["serve", "decode", "capture"]
+
+
+def test_what_a_build_lacks_is_told_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("deploy.debian.__main__.INTERPRETER", tmp_path)  # that there is one
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("deploy.debian.__main__.BUILD", tmp_path / "build")
+    assert main() == 1
+    assert "apt-get install binutils" in capsys.readouterr().err
+    assert not (tmp_path / "build").exists()
+    assert "`binutils`" in README
 
 
 def test_the_package_is_described_as_nfpm_wants_it() -> None:
