@@ -22,7 +22,7 @@ assert subprocess.PIPE is not None  # imported before `sys.platform` changes: it
 def pretend() -> None:
     """From now on this process is elsewhere; and a call of prctl(2) or of libseccomp is its end."""
     import asyncio
-    import ctypes
+    import ctypes.util
     import sysconfig
     import urllib.request
 

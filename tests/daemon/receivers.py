@@ -56,8 +56,10 @@ class Receiver:
             wbufsize = -1  # head and body in one segment
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.answer(self, body)
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) == length:  # else whoever sent it was killed
+                    outer.answer(self, body)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -61,6 +61,10 @@ def test_ready_says_why_not_and_an_alert_has_its_id_beside_it(tmp_path: Path) ->
         running.wait(
             lambda: (running.metric('joinwatch_packets_total{source="interface"}') or 0) > 0, "packets counted"
         )
+        for role in ("capture", "decode", "serve"):  # each confined, and told by itself
+            held = running.metric(f'joinwatch_process_private_memory_bytes{{role="{role}"}}') or 0
+            assert held > 10_000_000
+            assert (running.metric(f'joinwatch_process_cpu_seconds_total{{role="{role}"}}') or 0) > 0
         port.set("down")
         running.wait(
             lambda: ask(running, "/-/ready") == (503, f"Interface {port.near} is down.\n"), "an unready daemon"
@@ -206,6 +210,9 @@ def test_every_series_of_the_daemon_is_there_from_the_start_and_none_names_anybo
     alone += " journal_writable config_last_reload_success_timestamp_seconds"
     assert {(f"joinwatch_{name}",) for name in alone.split()} <= names
     assert ("joinwatch_interface_up", ("interface", "eth1")) in names
+    for role in ("capture", "decode", "serve"):
+        assert ("joinwatch_process_private_memory_bytes", ("role", role)) in names
+        assert ("joinwatch_process_cpu_seconds_total", ("role", role)) in names
     assert ("process_resident_memory_bytes",) in names
 
 

@@ -28,6 +28,8 @@ NO_READERS = {
     "sources.instructions": "programs for the packet filter, made of what decoders ask",
     "sources.tags": "part of the same programs",
     "sources.live": "a table of contents",
+    "sources.live.blocks": "memory as the kernel or the pump lays it out; the frames in it, `wire` reads",
+    "sources.live.pump": "copies frames, and reads nothing in them",
     "sources.live.ring": "memory that the kernel fills, as its headers say; the frames in it, `wire` reads",
     "decoders.sip_resumed": "calls that another process of the monitor has written down",
     "sources.order": "puts frames in order that others have read",
