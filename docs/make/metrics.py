@@ -80,17 +80,12 @@ def daemon_families() -> list["Metric"]:
     from monitor.daemon.vitals import Vitals
     from monitor.outputs.web import COUNTS
 
-    class Told(Vitals):
-        """Vitals that have heard of one interface."""
-
-        @property
-        def traffic(self) -> dict[str, Traffic]:
-            return {"eth1": Traffic(received=0, dropped=0, taken=0, up=True)}
-
+    vitals = Vitals(["eth1"])
+    vitals.hear("decoder", {"eth1": Traffic(received=0, dropped=0, taken=0, up=True)})
     with tempfile.TemporaryDirectory() as folder:
         sinks = list(SinkVitals(Path(folder), ["soc"], Path(folder)).collect())
     web = WebCounts(lambda: dict.fromkeys(COUNTS, 0))
-    return [*Told(["eth1"]).collect(), *web.collect(), *sinks, *Quiet(None, print).collect()]
+    return [*vitals.collect(), *web.collect(), *sinks, *Quiet(None, print).collect()]
 
 
 def fetcher_families() -> list["Metric"]:

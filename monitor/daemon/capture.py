@@ -18,6 +18,7 @@ from monitor.daemon.kept import Kept, name_of
 from monitor.daemon.messages import Alive, Attach, FromReader, Received, Rings
 from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
+from monitor.daemon.usage import Usage
 from monitor.sources.hep import sockets_of
 from monitor.sources.live.blocks import BLOCK_BYTES, Instruction, RingError
 
@@ -74,6 +75,7 @@ class Capture:
         self._hurries = False
         """libpcap has more at this moment."""
         self._looked = 0.0
+        self._usage = Usage()
         self.alive = time.monotonic()
         """When a decoder last gave a sign of life."""
 
@@ -139,6 +141,7 @@ class Capture:
         for sock in self._agents:
             sock.close()
         self._listener.close()
+        self._usage.close()
 
     def _welcome(self) -> None:
         """A new decoder: it gets everything, and the one before is gone."""
@@ -182,7 +185,8 @@ class Capture:
             {name: max(0, total[kind] - self._begun[name][kind]) for name, total in totals.items()} for kind in range(3)
         )
         try:
-            self._decoder.send(Received(packets=packets, down=down, dropped=dropped, missed=missed))
+            used = self._usage.now()
+            self._decoder.send(Received(packets=packets, down=down, dropped=dropped, missed=missed, used=used))
         except Closed:
             self._lose()
 

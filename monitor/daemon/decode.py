@@ -41,6 +41,7 @@ from monitor.daemon.obituary import leave_only_a_place
 from monitor.daemon.page import Left, Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.daemon.reports import NO_COUNTS, Reports
+from monitor.daemon.usage import Usage
 from monitor.model.asks import Ask
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import SECOND, Evidence, Nanoseconds
@@ -195,6 +196,7 @@ class Decode:
         self._notify = notify or Notify()
         self._capture: Channel[FromCapture] = Channel(capture, FromCapture, descriptors=MAX_DESCRIPTORS)
         self._serve: Channel[ToDecode] = Channel(serve, ToDecode)
+        self._usage = Usage()
         self._name = f"{os.getpid()}-{time.time_ns():x}"
         self._rings: list[Blocks] = []
         self._told_before: list[int] = []
@@ -374,9 +376,14 @@ class Decode:
                 calls=tuple(call for call in calls.values() if call is not None),
                 keypads=tuple(keypad for keypad in keypads if keypad is not None),
                 over=tuple(name for name, call in calls.items() if call is None),
-                lossy=self._signals.decoders.losses.are_felt,
+                lossy=self._is_lossy,
             )
         )
+
+    @property
+    def _is_lossy(self) -> bool:
+        """Whether so much is lost that what was not seen proves nothing: told with every look at the time, too."""
+        return self._signals.decoders.losses.are_felt
 
     def _beat(self, *, idle: bool) -> None:
         """Signs of life to both sides. With nothing left to read, packet time is the time."""
@@ -387,7 +394,7 @@ class Decode:
         if now - self._beaten < BEAT:
             if idle and self._seen - self._told >= PULSE:
                 self._told = self._seen
-                self._serve.send(Said(decoder=self._name, number=0, now=self._seen))
+                self._serve.send(Said(decoder=self._name, number=0, now=self._seen, lossy=self._is_lossy))
             return
         self._beaten, self._told = now, self._seen
         self._capture.send(Alive(frames=self._frames))
@@ -397,10 +404,18 @@ class Decode:
         counts |= self._reports.counts if self._reports else NO_COUNTS
         for ring in self._rings:
             self._count(ring)
-        traffic = dict(self._traffic)
-        sizes = signals.sizes
         self._serve.send(
-            Said(decoder=self._name, number=0, now=self._seen, counts=counts, traffic=traffic, sizes=sizes)
+            Said(
+                decoder=self._name,
+                number=0,
+                now=self._seen,
+                lossy=self._is_lossy,
+                counts=counts,
+                traffic=dict(self._traffic),
+                sizes=signals.sizes,
+                used=self._usage.now(),
+                capture_used=self._interfaces.used,
+            )
         )
         for place, ring in enumerate(self._rings):
             dropped = ring.counted if isinstance(ring, Pumped) else 0

@@ -30,6 +30,15 @@ class Rings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Whether two more come along, to which capture agents send: one of UDP, one of TCP."""
 
 
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process has used of the machine."""
+
+    private_bytes: int = 0
+    """At this moment, for itself alone: rings, which it shares, are not among it."""
+    cpu_seconds: float = 0.0
+    """Since it began."""
+
+
 class Received(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """capture → decode: what the interfaces say that they received, ever."""
 
@@ -40,6 +49,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """By libpcap, ever; rings tell it themselves."""
     missed: dict[str, int] = {}
     """By the interfaces themselves, ever: before they counted them as received."""
+    used: Used = Used()
+    """By capture itself."""
 
 
 FromCapture = Rings | Received
@@ -130,6 +141,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     traffic: dict[str, Traffic] | None = None
     sizes: dict[str, int] | None = None
     """How full each table is, by its name in `Limits`; with the totals."""
+    used: Used | None = None
+    """By this decoder; with the totals."""
+    capture_used: Used | None = None
+    """By capture, as it has told this decoder."""
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -25,7 +25,7 @@ from monitor.daemon.ledger import Ledger, Place
 from monitor.daemon.lists import of_bug, read_by
 from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
-from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, ToDecode, Traffic
+from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, ToDecode, Traffic, Used
 from monitor.daemon.privacy import note_suppressions
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
@@ -417,6 +417,8 @@ class Serve:
             self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
             self.metrics.write(self._summary())
             self.metrics.take_reports(self.counts)
+        if said.used is not None:
+            self.vitals.used |= {"decode": said.used, "capture": said.capture_used or Used()}
         if said.sizes is not None:
             self._sizes[decoder] = said.sizes
             self.metrics.take_sizes(self.sizes, self.expected.policy.limits)

@@ -6,9 +6,11 @@ those of the operator's own interfaces, and no others.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from monitor.daemon.messages import Traffic
+from monitor.daemon.messages import Traffic, Used
+from monitor.daemon.usage import Usage
 from monitor.model.evidence import SECOND, Nanoseconds
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Vitals:
         self._begun_decoders = self._ended_decoders = 0
         self.traffic = self._traffic_of()
         """What became of the packets of each interface, by all decoders there were."""
+        self.used = {"capture": Used(), "decode": Used()}
+        """What the other processes have told of themselves last."""
         self.starting = True
         """Whether lists and memory are still being read."""
         self.trouble = ""
@@ -153,6 +157,7 @@ class Vitals:
             missed.add_metric([name], one.missed)
             for fate, count in zip(FATES, fates_of(one), strict=True):
                 fates.add_metric([name, fate], count)
+        yield from self._processes()
         yield up
         yield fates
         yield missed
@@ -170,6 +175,29 @@ class Vitals:
         }
         for name, (about, value) in gauges.items():
             yield Gauge(f"joinwatch_{name}", about, float(value))
+
+    def _processes(self) -> "Iterator[Metric]":
+        """What each process uses of the machine; this one is asked at this moment."""
+        from prometheus_client.core import CounterMetricFamily as Counter
+        from prometheus_client.core import GaugeMetricFamily as Gauge
+
+        memory = Gauge(
+            "joinwatch_process_private_memory_bytes",
+            "Memory that each process holds for itself alone: rings and libraries, which are shared, not among it.",
+            labels=["role"],
+        )
+        cpu = Counter(
+            "joinwatch_process_cpu_seconds",
+            "Time of a core that each process took; begins anew with the process.",
+            labels=["role"],
+        )
+        with closing(Usage()) as usage:
+            used = {**self.used, "serve": usage.now()}
+        for role, one in used.items():
+            memory.add_metric([role], one.private_bytes)
+            cpu.add_metric([role], one.cpu_seconds)
+        yield memory
+        yield cpu
 
 
 def fates_of(traffic: Traffic) -> tuple[int, int, int]:

@@ -216,10 +216,10 @@ def _restarts() -> model.Panel:
 def _memory() -> model.Panel:
     return panels.series(
         40,
-        "Memory of serve",
-        "What the process that keeps meetings and journal holds; its unit stops it at 1 GiB. Level over days is well. "
-        "Capture and the decoder are processes of their own: see `systemctl status`.",
-        {"{{instance}}": f"max by (instance) ({metric('process_resident_memory_bytes')})"},
+        "Memory",
+        "What each process holds for itself, rings not among it; the units stop capture at 512 MiB, decode at 1 GiB, "
+        "serve at 2 GiB. Level over days is well.",
+        {"{{instance}} {{role}}": f"max by (instance, role) ({metric('joinwatch_process_private_memory_bytes')})"},
         unit="bytes",
     )
 
