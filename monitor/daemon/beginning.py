@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
-import msgspec
-
 from monitor.daemon.last_lists import LastLists
 from monitor.daemon.quiet import Quiet
 from monitor.daemon.serve import First
@@ -58,15 +56,14 @@ class Beginning:
 
     def _run(self) -> None:
         while True:
-            self._changed.wait(AGAIN_SECONDS)
-            # Gone, it was forgotten together with somebody whom these lists still name: until there are others.
-            if self._now is not None and (self._changed.is_set() or self._last.is_there):
-                self._changed.clear()
-                self._write(self._now)
+            again = not self._changed.wait(AGAIN_SECONDS)
+            self._changed.clear()
+            if self._now is not None:
+                self._write(self._now, again=again)
 
-    def _write(self, lists: First) -> None:
+    def _write(self, lists: First, *, again: bool) -> None:
         try:
-            self._last.keep(lists.expected, lists.suppressions, lists.digest, self._since)
-        except (OSError, msgspec.MsgspecError) as error:
+            self._last.keep(lists.expected, lists.suppressions, lists.digest, self._since, again=again)
+        except Exception as error:  # also a bug of our own: the next lists shall be kept, and whoever reads this hears
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             self._say(f"the lists could not be kept for the next start: {why}")

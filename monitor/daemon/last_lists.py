@@ -27,7 +27,7 @@ from monitor.sources.directories import People
 from monitor.sources.moments import midnight, zone_named
 from monitor.sources.numbers import number_text_for
 
-FILE = "lists.kept"
+FILE, DRAFT = "lists.kept", ".new"
 VERSION = 1
 BACK: Nanoseconds = 3 * DAY
 """Meetings that began so long ago may be asked for, as after a restart; see `KEPT` of memory."""
@@ -135,15 +135,21 @@ class LastLists:
             return kept if kept.version == VERSION else None
         return None
 
-    @property
-    def is_there(self) -> bool:
-        """Whether anything is kept."""
-        return self._path.exists()
+    def keep(
+        self, expected: Expected, suppressions: Suppressions, digest: str, at: float, *, again: bool = False
+    ) -> None:
+        """These lists are in force since then. Raises `OSError`, and what was kept before stays. If `again`, they are
+        kept only where something still is: else it was forgotten together with somebody whom they name.
 
-    def keep(self, expected: Expected, suppressions: Suppressions, digest: str, at: float) -> None:
-        """These lists are in force since then. Raises `OSError`, and what was kept before stays."""
+        Somebody may be forgotten meanwhile: then the draft is gone, and these lists are kept no more.
+        """
         with self._one_at_a_time:
             now = self._clock()
+            draft = self._path.with_suffix(DRAFT)
+            draft.touch(mode=0o600)
+            if again and not self._path.exists():
+                draft.unlink(missing_ok=True)
+                return
             named, occurrences = _counted(expected.calendar, now - BACK, now + AHEAD)
             directory = expected.directory
             kept = Kept(
@@ -158,23 +164,23 @@ class LastLists:
                 people=tuple(directory.everybody) if isinstance(directory, People) else (),
                 suppressions=suppressions,
             )
-            draft = self._path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            with draft.open("wb") as file:
-                file.write(msgspec.msgpack.encode(kept))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            with suppress(FileNotFoundError):
+                with draft.open("r+b") as file:  # which makes none
+                    file.truncate()
+                    file.write(msgspec.msgpack.encode(kept))
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(self._path)
 
 
-def forget_in(state: Path) -> int:
-    """What is kept in this state folder goes, until lists come into force again; how many files. Raises `OSError`."""
-    count = 0
-    for path in (state / FILE, (state / FILE).with_suffix(".new")):
+def forget_in(state: Path) -> bool:
+    """What is kept in this state folder goes, until lists come into force again; whether any was. Raises `OSError`."""
+    found = False
+    for path in ((state / FILE).with_suffix(DRAFT), state / FILE):  # in this order: a draft may become the other
         with suppress(FileNotFoundError):
             path.unlink()
-            count += 1
-    return count
+            found = True
+    return found
 
 
 def _counted(

@@ -56,8 +56,8 @@ class Keeping:
         forgotten = Forgotten(person)
         for name, count in self._memory.forget(forgotten.is_in).items():
             counts[f"memory {name}"] = count
-        if gone := forget_in(self._state):
-            counts["kept lists"] = gone
+        if forget_in(self._state):
+            counts["kept lists"] = 1
         for path in self._aside():  # what is broken cannot be looked through
             path.unlink(missing_ok=True)
             counts["put aside"] = counts.get("put aside", 0) + 1

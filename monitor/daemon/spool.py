@@ -73,8 +73,9 @@ class Spool:
                 self._forced = now
                 file.flush()
                 os.fdatasync(file.fileno())
+        stamp = _stamp_of(draft)  # of our own, whoever puts another in its place at once
         draft.replace(self.path)
-        self._stamp = _stamp_of(self.path)
+        self._stamp = stamp
 
 
 def _stamp_of(path: Path) -> tuple[int, int] | None:

@@ -111,3 +111,24 @@ def test_a_sink_notices_that_its_note_was_changed(tmp_path: Path) -> None:
     assert fresh.note.kept == {"active": {"a": {"whom": "~ webex 1", "until": 5.0}}, "present": {}}
     assert fresh.note.place == "1:99"
     fresh.write()
+
+
+def test_a_note_that_is_changed_while_it_is_written_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, "pager")
+    spool.note.kept = {"whom": "tel:+31205550177"}
+    spool.write()
+    replace = Path.replace
+
+    def changed(draft: Path, place: Path) -> Path:
+        done = replace(draft, place)
+        with monkeypatch.context() as within:
+            within.setattr(Path, "replace", replace)
+            change_note(place, lambda text: text.replace("tel:+31205550177", "~"))
+        return done
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Path, "replace", changed)
+        spool.write()
+    with pytest.raises(Changed):
+        spool.write()
+    assert (note_in(spool.path) or Note()).kept == {"whom": "~"}
