@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Replay the incident."""
     check_results(options)
     captures, config = bundled()
-    print(STORY, file=sys.stderr)
+    print(STORY, end="", file=sys.stderr)  # The page begins with an empty line.
     expected = load_expected(
         [config / "meetings"], [config / "directory.vcf", config / "partners.csv"], config / "policy.toml"
     )

@@ -20,6 +20,7 @@ from monitor.doctor.lists import list_facts, read_lists
 from monitor.doctor.places import place_facts
 from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings, address_of
+from monitor.outputs.words import many
 from monitor.pipeline import Expected, captures_of
 
 OWN_TABLES = ("capture", "serve")
@@ -127,7 +128,7 @@ class Examination:
         found = [machine.reached(key, host, port, attempt=self.wish.connect) for key, host, port in places]
         self.facts.sinks = tuple(found)
         if found and not self.wish.connect:
-            self._miss(f"{len(found)} sinks", "nothing is connected to, unless with --connect")
+            self._miss(many(len(found), "sink"), "nothing is connected to, unless with --connect")
 
     def _captures(self, expected: Expected, read: Callable[[], None]) -> None:
         facts, wish = self.facts, self.wish
