@@ -18,6 +18,7 @@ from monitor.daemon.kept import Kept, name_of
 from monitor.daemon.messages import Alive, Attach, FromReader, Received, Rings
 from monitor.daemon.notify import Notify
 from monitor.daemon.page import Page
+from monitor.daemon.totals import Rising
 from monitor.daemon.usage import Usage
 from monitor.sources.hep import sockets_of
 from monitor.sources.live.blocks import BLOCK_BYTES, Instruction, RingError
@@ -71,7 +72,8 @@ class Capture:
             self._notify.forget(name)
         self._listener = listening(path)
         self._decoder: Channel[FromReader] | None = None
-        self._begun = {one.interface: one.totals() for one in self._open}
+        self._counts = {one.interface: [Rising(count) for count in one.totals() or (0, 0, 0)] for one in self._open}
+        """Of each interface: received, dropped by libpcap, missed by the interface itself."""
         self._hurries = False
         """libpcap has more at this moment."""
         self._looked = 0.0
@@ -178,11 +180,13 @@ class Capture:
     def _look(self) -> None:
         """Whether interfaces are there, up, and what they received since the start."""
         down = tuple(one.interface for one in self._open if not one.look())
-        totals = {one.interface: one.totals() for one in self._open}
+        for one in self._open:
+            for rising, count in zip(self._counts[one.interface], one.totals() or (), strict=False):
+                rising.take(count)
         if self._decoder is None:
             return
         packets, dropped, missed = (
-            {name: max(0, total[kind] - self._begun[name][kind]) for name, total in totals.items()} for kind in range(3)
+            {name: rising[kind].total for name, rising in self._counts.items()} for kind in range(3)
         )
         try:
             used = self._usage.now()

@@ -222,6 +222,8 @@ class Decode:
         self._frames = 0
         self._seen: Nanoseconds = 0
         self._interfaces = Received(packets={})
+        self._is_told = False
+        """Whether capture has told what the interfaces received: before that there are no accounts."""
         self._traffic: dict[str, Traffic] = {}
         self._beaten: Nanoseconds = 0
         self._told: Nanoseconds = 0
@@ -402,7 +404,7 @@ class Decode:
         signals = self._signals
         counts = {**signals.wire.counts, **signals.decoders.counts, **signals.platforms.counts, **self._wanted.counts}
         counts |= self._reports.counts if self._reports else NO_COUNTS
-        for ring in self._rings:
+        for ring in self._rings if self._is_told else ():
             self._count(ring)
         self._serve.send(
             Said(
@@ -411,13 +413,13 @@ class Decode:
                 now=self._seen,
                 lossy=self._is_lossy,
                 counts=counts,
-                traffic=dict(self._traffic),
+                traffic=dict(self._traffic) if self._is_told else None,
                 sizes=signals.sizes,
                 used=self._usage.now(),
                 capture_used=self._interfaces.used,
             )
         )
-        for place, ring in enumerate(self._rings):
+        for place, ring in enumerate(self._rings if self._is_told else ()):
             dropped = ring.counted if isinstance(ring, Pumped) else 0
             self._page.tell(place, self._told_before[place] + ring.finished, dropped)
 
@@ -449,7 +451,7 @@ class Decode:
                 case Rings():
                     self._open(message)
                 case Received():
-                    self._interfaces = message
+                    self._interfaces, self._is_told = message, True
                     for ring in self._rings:
                         if isinstance(ring, Pumped):
                             ring.dropped = message.dropped.get(ring.interface, ring.dropped)

@@ -41,8 +41,10 @@ class Open(Protocol):
     def attach(self, program: Iterable[Instruction]) -> None:
         """Another filter, where decoders cannot set it themselves."""
 
-    def totals(self) -> Totals:
-        """What the interface received and lost, ever: what libpcap dropped, but not what a ring did."""
+    def totals(self) -> Totals | None:
+        """What the interface received and lost, ever: what libpcap dropped, but not what a ring did. None while nobody
+        can tell; an interface that comes back may begin at zero.
+        """
 
     def close(self) -> None:
         """Nothing is captured any more."""
@@ -97,9 +99,10 @@ class OpenRing:
     def attach(self, program: Iterable[Instruction]) -> None:
         """Decoders do so themselves."""
 
-    def totals(self) -> Totals:
+    def totals(self) -> Totals | None:
         """By the interface's own counts."""
-        return Totals(_count(self.interface, "rx_packets"), 0, _count(self.interface, "rx_missed_errors"))
+        received, missed = _count(self.interface, "rx_packets"), _count(self.interface, "rx_missed_errors")
+        return None if received is None else Totals(received, 0, missed or 0)
 
     def close(self) -> None:
         """The ring is gone, unless somebody keeps it."""
@@ -140,10 +143,13 @@ class OpenPump:
         """Another filter."""
         self.pump.attach(program)
 
-    def totals(self) -> Totals:
+    def totals(self) -> Totals | None:
         """On Linux libpcap counts what the filter let through; what was received, the interface tells."""
         told = self.pump.totals()
-        return told._replace(received=_count(self.interface, "rx_packets")) if LINUX else told
+        if not LINUX:
+            return told
+        received = _count(self.interface, "rx_packets")
+        return None if received is None else told._replace(received=received)
 
     def close(self) -> None:
         """Nothing is captured any more."""
@@ -152,11 +158,11 @@ class OpenPump:
             self._theirs.close()
 
 
-def _count(interface: str, name: str) -> int:
+def _count(interface: str, name: str) -> int | None:
     try:
         return int((STATISTICS / interface / "statistics" / name).read_text())
     except (OSError, ValueError):
-        return 0
+        return None
 
 
 def _is_up(interface: str) -> bool:

@@ -7,6 +7,20 @@ MAX_LIVES = 128
 """More than are heard at once, so that those longest silent are gone."""
 
 
+class Rising:
+    """A count that somebody else keeps, and who may begin anew; the total goes on."""
+
+    def __init__(self, begun: int = 0) -> None:
+        """What was counted before, up to `begun`, is not of interest."""
+        self._latest = begun
+        self.total = 0
+
+    def take(self, count: int) -> None:
+        """So much it is now."""
+        self.total += count - (self._latest if count >= self._latest else 0)
+        self._latest = count
+
+
 class Totals:
     """The counts of each decoder by its name; of those that are long gone, their sum."""
 

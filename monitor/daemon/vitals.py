@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from monitor.daemon.messages import Traffic, Used
+from monitor.daemon.totals import Rising
 from monitor.daemon.usage import Usage
 from monitor.model.evidence import SECOND, Nanoseconds
 
@@ -40,6 +41,8 @@ class Vitals:
         self._heard = 0.0
         self._reports = ("", 0)
         self._latest: dict[str, Traffic] = {}
+        self._counted: dict[str, tuple[Rising, Rising]] = {}
+        """What each interface received and missed, by capture's count, which begins anew with it."""
         self._lives: dict[str, dict[str, Traffic]] = {}
         self._before: dict[str, Traffic] = {}
         """What decoders took and lost that are long gone."""
@@ -97,6 +100,10 @@ class Vitals:
             if sum(one.taken for one in traffic.values()) > taken:
                 self.last_packet = time.time()
             self._lives[decoder] = self._latest = dict(traffic)
+            for name, one in traffic.items():
+                received, missed = self._counted.setdefault(name, (Rising(), Rising()))
+                received.take(one.received)
+                missed.take(one.missed)
             if len(self._lives) > MAX_LIVES:
                 self._bury(self._lives.pop(next(iter(self._lives))))
             self.traffic = self._traffic_of()
@@ -110,10 +117,11 @@ class Vitals:
         lives = list(self._lives.values())
         found = {}
         for name in (*self._interfaces, *(name for name in self._latest if name not in self._interfaces)):
-            said = self._latest.get(name, _NONE)
+            up = self._latest.get(name, _NONE).up
+            received, missed = self._counted.get(name, (Rising(), Rising()))
             whole = _sum([self._before.get(name, _NONE), *(life[name] for life in lives if name in life)])
             found[name] = Traffic(
-                received=said.received, dropped=whole.dropped, taken=whole.taken, up=said.up, missed=said.missed
+                received=received.total, dropped=whole.dropped, taken=whole.taken, up=up, missed=missed.total
             )
         return found
 

@@ -73,3 +73,12 @@ def test_what_both_processes_use_is_told_without_opening_anything(
     assert said.used is not None
     assert said.used.private_bytes > 10_000_000
     assert said.used.cpu_seconds > 0
+
+
+def test_there_are_no_accounts_before_capture_has_told_what_came(world: World) -> None:
+    world.decode._beat(idle=True)
+    world.capture.send(Received(packets={}))
+    world.decode._listen_to([world.decode._capture.fileno()])
+    world.decode._beaten = 0
+    world.decode._beat(idle=True)
+    assert [one.traffic for one in world.said()] == [None, {}]

@@ -15,7 +15,7 @@ from monitor.decoders import ASKS
 from monitor.model.packets import Frame
 from monitor.sources.filters import Filters
 from monitor.sources.live.blocks import RingError
-from monitor.sources.live.pump import EVERYTHING, Pump, Pumped, interfaces_up
+from monitor.sources.live.pump import EVERYTHING, Pump, Pumped, _grown, interfaces_up
 from tests.corpus import ROOT
 from tests.daemon import elsewhere
 from tests.daemon.stage import Daemon, Mirror, daemon, intruder_by_phone, intruder_by_sip, mirror, needs_root
@@ -126,6 +126,15 @@ def test_when_the_memory_is_full_libpcap_counts_what_it_drops_and_nothing_else_i
         assert len(numbers) + dropped == sent
         ring.dropped = dropped
         assert (ring.statistics().dropped, ring.statistics().dropped) == (dropped, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "grown"),
+    [(5, 9, 4), (2**32 - 3, 2, 5), (9, 5, 0), (0, 0, 0)],
+    ids=["more", "around", "less", "none"],
+)
+def test_counts_of_libpcap_go_on_behind_their_largest(before: int, now: int, grown: int) -> None:
+    assert _grown(before, now) == grown
 
 
 def test_a_slow_reader_is_told_of_very_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

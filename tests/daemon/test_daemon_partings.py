@@ -12,11 +12,13 @@ import pytest
 from monitor.daemon.channel import Channel, Closed, connected
 from monitor.daemon.messages import Alive, FromDecode, FromReader, Said, Taken, ToDecode, Traffic
 from monitor.daemon.serve import Serve
-from monitor.daemon.vitals import MAX_LIVES, Vitals
+from monitor.daemon.totals import Rising
+from monitor.daemon.vitals import FATES, MAX_LIVES, Vitals
 from monitor.model.calls import CallEnded
 from monitor.model.evidence import SECOND, Evidence
 from monitor.outputs.metrics import Metrics
 from monitor.pipeline import Expected, load_expected
+from tests.daemon.stage import daemon, mirror
 
 
 def ended(number: int) -> CallEnded:
@@ -223,3 +225,36 @@ def test_a_bug_beside_the_loop_is_a_refused_reload_and_the_next_one_works(
         broken.setattr(world.serve, "_digest", lambda: [].pop())
         assert reloaded() == 1
     assert reloaded() == 0
+
+
+def test_what_interfaces_received_goes_on_when_capture_begins_anew() -> None:
+    vitals = Vitals(["eth1"])
+    for received, missed in ((10, 1), (50, 2), (3, 0), (7, 4)):
+        vitals.hear("one", {"eth1": Traffic(received=received, dropped=0, taken=5, missed=missed)})
+    assert (vitals.traffic["eth1"].received, vitals.traffic["eth1"].missed) == (57, 6)
+
+
+def test_a_count_that_begins_anew_makes_no_total_go_back() -> None:
+    rising = Rising(5)
+    for count, total in ((7, 2), (1, 3), (1, 3), (4, 6)):
+        rising.take(count)
+        assert rising.total == total
+
+
+def test_an_interface_that_was_removed_and_made_again_is_counted_on(tmp_path: Path) -> None:
+    def received() -> float:
+        fates = [running.metric(f'joinwatch_interface_packets_total{{fate="{fate}"') or 0 for fate in FATES]
+        return sum(fates)
+
+    frame = bytes.fromhex("ffffffffffff020000000001") + b"\x88\xb5" + bytes(46)
+    with mirror("jwprem") as port, daemon(tmp_path, [port.near]) as running:
+        port.send([frame] * 20)
+        running.wait(lambda: received() == 20, "the first packets")
+        port.close()
+        running.wait(lambda: running.metric("joinwatch_interface_up") == 0, "an interface that is gone")
+        assert received() == 20
+        with mirror("jwprem") as again:
+            assert again.near == port.near
+            running.wait(lambda: running.metric("joinwatch_interface_up") == 1, "the interface again")
+            again.send([frame] * 5)
+            running.wait(lambda: received() == 25, "the later packets")

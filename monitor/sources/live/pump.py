@@ -72,8 +72,7 @@ class Pump:
         self.block = block
         self.size = max(2, size // 2 // block) * block
         self._buffer = size - self.size
-        self._before = Totals(0, 0, 0)
-        self._latest = Totals(0, 0, 0)
+        self._totals = self._latest = Totals(0, 0, 0)
         self._pcap: Any = self._opened()
         self.link = DATA_LINKS.get(int(self._pcap.datalink()), -1)
         if self.link < 0:
@@ -139,8 +138,11 @@ class Pump:
         if self._pcap is not None:
             with suppress(self._cypcap.Error):
                 told = self._pcap.stats()
-                self._latest = Totals(told.recv, told.drop, told.ifdrop)
-        return Totals(*(before + latest for before, latest in zip(self._before, self._latest, strict=True)))
+                latest = Totals(told.recv, told.drop, told.ifdrop)
+                grown = map(_grown, self._latest, latest)
+                self._totals = Totals(*(total + more for total, more in zip(self._totals, grown, strict=True)))
+                self._latest = latest
+        return self._totals
 
     def revive(self) -> bool:
         """After the interface was gone: whether it is open again. Needs the privilege that opening it needed."""
@@ -201,7 +203,7 @@ class Pump:
 
     def _give_up(self) -> None:
         """The interface is gone."""
-        self._before = self.totals()
+        self.totals()
         self._latest = Totals(0, 0, 0)
         self._pcap.close()
         self._pcap = None
@@ -348,6 +350,12 @@ def interfaces_up() -> frozenset[str]:
         return frozenset(one.name for one in cypcap.findalldevs() if one.flags & wanted == wanted)
     except cypcap.Error:
         return frozenset()
+
+
+def _grown(before: int, now: int) -> int:
+    """By how much a count of 32 bits has grown, which begins anew behind its largest; one that shrank has not."""
+    grown = (now - before) & 0xFFFFFFFF
+    return grown if grown < 1 << 31 else 0
 
 
 def _said(error: Exception) -> str:
