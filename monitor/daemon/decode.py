@@ -285,6 +285,9 @@ class Decode:
         moved = self._clock.look(time.time_ns(), _monotonic())
         if moved is not None:
             self._serve.send(Moved(by=moved.by, begin=moved.begin, end=moved.end))
+            while self._serve.waiting:  # before it is noted: who dies here, or hangs, leaves it to the next decoder
+                select.select([], [self._serve.fileno()], [])
+                self._serve.flush()
         self._page.clock = self._clock.known
         if moved is not None:
             raise Closed  # a fresh decoder begins in the new time

@@ -138,6 +138,8 @@ class Serve:
         """Messages that could not be remembered yet."""
         self._sizes: dict[Channel[FromDecode], dict[str, int]] = {}
         """How full the tables of each decoder are."""
+        self._moves: deque[Moved] = deque()
+        """Jumps of the clock that memory could not follow yet."""
         self._urgent = False
         self._totals = Totals()
         self.traffic: dict[str, Traffic] = {}
@@ -384,8 +386,8 @@ class Serve:
                     case Said():
                         self._take(decoder, message)
                     case Moved():
-                        self.memory.move(message.by, message.begin, message.end)
-                        self._rebuild()
+                        self._moves.append(message)
+                        self._move()
         except Closed:
             self._part(decoder)
 
@@ -397,6 +399,20 @@ class Serve:
         self._sizes.pop(decoder, None)
         if self._queued > MAX_QUEUED or not self._waiting.get(decoder):
             self._waiting.pop(decoder, None)
+
+    def _move(self) -> None:
+        """What was remembered in a wrong time, into the right one; as soon as there is room on the disk."""
+        while self._moves:
+            first = self._moves[0]
+            try:
+                self.memory.move(first.by, first.begin, first.end)
+            except sqlite3.Error as error:
+                if self.memory.is_damaged(error):
+                    raise
+                self.trouble = f"memory: {error}"
+                return
+            self._moves.popleft()
+            self._rebuild()
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
         self.heard = time.monotonic()
@@ -507,6 +523,7 @@ class Serve:
     def _write_down(self) -> None:
         """The journal first, then that it has it. An alert is on the disk itself."""
         self.trouble = ""
+        self._move()
         for decoder in list(self._waiting):
             self._remember(decoder)
             if not self._waiting[decoder]:
@@ -514,7 +531,7 @@ class Serve:
         if not self.ledger.flush(durable=self._urgent):
             self.trouble = f"journal: {self.ledger.trouble}"
             return
-        self.trouble = self.retention.trouble
+        self.trouble = self.trouble or self.retention.trouble
         self._urgent = False
         self.sayings.turn(self.correlator.now, self.memory.sayings_kept, self._stands)
         rows = self.sayings.unwritten()

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from monitor.daemon.channel import Channel
+from monitor.daemon.channel import Channel, Closed
+from monitor.daemon.clock import Known
+from monitor.daemon.clock import Moved as Jump
 from monitor.daemon.decode import Decode
 from monitor.daemon.messages import FromDecode, FromReader, Lists, Received, Resume, Rings, Said, Used
 from monitor.daemon.page import Page
 from monitor.decoders.losses import Losses
+from monitor.model.evidence import SECOND
 from monitor.model.policy import Policy
 
 
@@ -82,3 +85,22 @@ def test_there_are_no_accounts_before_capture_has_told_what_came(world: World) -
     world.decode._beaten = 0
     world.decode._beat(idle=True)
     assert [one.traffic for one in world.said()] == [None, {}]
+
+
+def test_a_jump_is_noted_only_when_serve_has_it_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = world.decode._page.clock
+    jump = Jump(by=SECOND, begin=1, end=2)
+    monkeypatch.setattr(world.decode._clock, "look", lambda *_: jump)
+    world.decode._clock.known = Known(1, 2, 0, 4)
+    noted: list[object] = []
+
+    def flushed() -> None:
+        noted.append(world.decode._page.clock)
+        world.decode._serve.waiting = 0
+
+    monkeypatch.setattr(world.decode._serve, "send", lambda _: setattr(world.decode._serve, "waiting", 9))
+    monkeypatch.setattr(world.decode._serve, "flush", flushed)
+    with pytest.raises(Closed):
+        world.decode._mind_the_clock()
+    assert noted == [before]
+    assert world.decode._page.clock == Known(1, 2, 0, 4)

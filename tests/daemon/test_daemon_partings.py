@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from monitor.daemon.channel import Channel, Closed, connected
-from monitor.daemon.messages import Alive, FromDecode, FromReader, Said, Taken, ToDecode, Traffic
+from monitor.daemon.messages import Alive, FromDecode, FromReader, Moved, Said, Taken, ToDecode, Traffic
 from monitor.daemon.serve import Serve
 from monitor.daemon.totals import Rising
 from monitor.daemon.vitals import FATES, MAX_LIVES, Vitals
@@ -120,8 +120,24 @@ def test_what_waits_for_room_on_the_disk_outlives_its_decoder(world: World, monk
         decoder.close()
         world.serve.step(0)
         assert world.serve.vitals.queued == 2
+        assert world.serve.vitals.trouble == "memory: database or disk is full"
     world.serve.step(0)
     assert (world.serve.memory.held, world.serve.vitals.queued, len(world.serve._waiting)) == (2, 0, 0)
+
+
+def test_a_jump_of_the_clock_waits_for_room_on_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = world.decoder(said("one", 1))
+    world.serve.step(0)
+    with monkeypatch.context() as disk:
+        disk.setattr(world.serve.memory, "move", full)
+        decoder.send(Moved(by=7 * SECOND, begin=0, end=2 * SECOND))
+        world.serve.step(0)
+        assert world.serve.vitals.trouble == "memory: database or disk is full"
+        assert [event.at for event in world.serve.memory.events()] == [SECOND]
+    world.serve.step(0)
+    assert [event.at for event in world.serve.memory.events()] == [8 * SECOND]
+    assert world.serve.vitals.trouble == ""
+    decoder.close()
 
 
 def test_what_waits_is_bounded_however_many_die(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
