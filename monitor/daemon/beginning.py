@@ -33,7 +33,7 @@ class Beginning:
         kept = self._last.load()
         if kept is None:
             return None
-        quiet.go_on_with(kept.suppressions)
+        quiet.take(kept.suppressions)
         return First(kept.expected, kept.suppressions, kept.digest, kept.at)
 
     def policy_of(self, settings: Settings) -> Policy:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Quiet:
-    """The file of suppressions, as it was read last."""
+    """The file of suppressions, and those that are in force."""
 
     def __init__(self, path: str | None, say: Callable[[str], None]) -> None:
         self._path = Path(path) if path else None
@@ -21,20 +21,21 @@ class Quiet:
         self._now = Suppressions()
 
     def load(self) -> Suppressions:
-        """As it is on disk. Raises `ConfigError`, and those of before stay."""
-        if self._path is not None:
-            from monitor.detections import rule_infos
-            from monitor.platforms import known_platforms
-            from monitor.sources.suppressions import load_suppressions
+        """As it is on disk; for any thread. Raises `ConfigError`."""
+        if self._path is None:
+            return Suppressions()
+        from monitor.detections import rule_infos
+        from monitor.platforms import known_platforms
+        from monitor.sources.suppressions import load_suppressions
 
-            rules = {rule.name for rule in rule_infos()}
-            self._now = load_suppressions(self._path, rules=rules, platforms=known_platforms())
-            for one in self._now.expired(datetime.now(UTC)):
-                self._say(f"{self._path.name}:{one.line}: this suppression expired on {one.until}: its alerts are told")
-        return self._now
+        rules = {rule.name for rule in rule_infos()}
+        found = load_suppressions(self._path, rules=rules, platforms=known_platforms())
+        for one in found.expired(datetime.now(UTC)):
+            self._say(f"{self._path.name}:{one.line}: this suppression expired on {one.until}: its alerts are told")
+        return found
 
-    def go_on_with(self, suppressions: Suppressions) -> None:
-        """Those of before, while the file is broken."""
+    def take(self, suppressions: Suppressions) -> None:
+        """These are in force from now on, which may be later than they were read, or those of an earlier life."""
         self._now = suppressions
 
     def collect(self) -> "Iterator[Metric]":

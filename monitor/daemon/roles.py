@@ -168,7 +168,7 @@ def serve(config: Path) -> int:
     from monitor.daemon.privacy import audit_of, digest_of, hiding
     from monitor.daemon.quiet import Quiet
     from monitor.daemon.room import Room
-    from monitor.daemon.serve import Serve
+    from monitor.daemon.serve import First, Serve
     from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
     from monitor.daemon.watching import Watching
@@ -210,6 +210,11 @@ def serve(config: Path) -> int:
         metrics.registry.register(SinkVitals(Path(settings.state), settings.sinks, Path(settings.state) / "journal"))
         quiet = Quiet(settings.suppressions, say)
         metrics.registry.register(quiet)
+
+        def taken(lists: First) -> None:
+            quiet.take(lists.suppressions)
+            beginning.keep(lists)
+
         served = Serve(
             str(Path(settings.runtime) / EVENTS_SOCKET),
             Path(settings.state),
@@ -224,7 +229,7 @@ def serve(config: Path) -> int:
             needs_restart=lambda: lists.needs_restart,
             say=say,
             last=lambda: beginning.last(quiet),
-            taken=beginning.keep,
+            taken=taken,
         )
         memory = served.memory
         needed = lambda: Place.of(memory.fact("journal"))  # noqa: E731

@@ -123,3 +123,20 @@ def test_mistakes_in_what_sinks_need_are_told_before_anything_starts(tmp_path: P
     with pytest.raises(ConfigError, match="without owner"):
         check_lists(config, Settings(suppressions=str(tmp_path / "quiet.toml"), state=str(tmp_path)))
     assert Quiet(None, lambda _: None).load().entries == ()
+
+
+def test_suppressions_count_when_they_are_in_force_and_not_when_they_are_read(tmp_path: Path) -> None:
+    def told() -> dict[str, float]:
+        return {sample.labels["state"]: sample.value for family in quiet.collect() for sample in family.samples}
+
+    path = tmp_path / "quiet.toml"
+    entry = '[[suppression]]\nowner = "soc"\nreason = "a test"\nuntil = {}-12-31\nsubject = "sip:a@people.example"\n'
+    path.write_text(entry.format(2099) + entry.format(2020), encoding="utf-8")
+    log: list[str] = []
+    quiet = Quiet(str(path), log.append)
+    found = quiet.load()
+    assert len(found.entries) == 2
+    assert len(log) == 1
+    assert told() == {"active": 0, "expired": 0}
+    quiet.take(found)
+    assert told() == {"active": 1, "expired": 1}
