@@ -117,7 +117,7 @@ def _run(words: Sequence[str]) -> int:
     top = parser()
     options, unknown = top.parse_known_args(words)
     if unknown:
-        return _unknown(unknown[0], words[0], top)
+        return _unknown(unknown[0], options.command, top)
     signal.signal(signal.SIGTERM, _interrupt)
     code: int = import_module(f"monitor.cli.{options.command}").run(options)
     return code

@@ -15,6 +15,7 @@ EXAMPLE = ROOT / "config" / "example"
     ("words", "told"),
     [
         (["replay", CAPTURE, "--meeting", "x"], "replay has no option '--meeting'; did you mean --meetings?"),
+        (["--meeting", "replay", CAPTURE], "replay has no option '--meeting'; did you mean --meetings?"),
         (["replay", CAPTURE, "--meeting=x"], "replay has no option '--meeting=x'; did you mean --meetings?"),
         (["decode", CAPTURE, "--meetings", "x"], "decode has no option '--meetings'"),
         (["rules", "all"], "rules has no argument 'all'"),
