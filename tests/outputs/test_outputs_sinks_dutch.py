@@ -63,6 +63,8 @@ def test_without_people_nobody_is_named_and_the_id_leads_to_the_rest() -> None:
     assert said["runbook"] == "docs/runbooks/nl/pin-bypass.md"
     for secret in ("5550199", "Briefing", "briefing", "192.0.2.10", "27311234567"):
         assert secret not in json.dumps(said)
+    nowhere = annotations_of({**ALERT, "meeting": None}, AlertmanagerSink(url=URL, language="nl"))
+    assert nowhere["summary"].startswith("Een inbeller kwam binnen zonder pincode; joinwatch explain ")
 
 
 def test_with_people_it_says_who_and_where_and_the_facts_follow_in_english() -> None:

@@ -53,7 +53,8 @@ def dutch_description(rule: object) -> str:
 def _summary(text: DutchText, line: Object) -> str:
     platform = platform_of(line)
     if line.get("subject") == WITHHELD:
-        return f"{text.summary} ({platform or 'geen vergadering'}); joinwatch explain {line.get('id')} zegt meer"
+        where = f" ({platform})" if platform else ""
+        return f"{text.summary}{where}; joinwatch explain {line.get('id')} zegt meer"
     title = (line.get("occurrence") or {}).get("summary")
     subject = "anoniem" if line.get("subject") == "anonymous" else line.get("subject")
     where = f"“{title}”" if title else f"{platform} {meeting_key(line)}".strip()
