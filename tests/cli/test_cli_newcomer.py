@@ -25,7 +25,7 @@ def test_an_option_that_is_none_is_told_with_the_one_that_was_meant(
     words: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
-    assert capsys.readouterr().err == f"joinwatch: {told}\nTry: joinwatch {words[0]} --help\n"
+    assert capsys.readouterr().err == f"joinwatch: {told}\nTry: joinwatch {told.split()[0]} --help\n"
 
 
 @pytest.mark.parametrize("with_directory", [False, True])
