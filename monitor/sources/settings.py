@@ -1,8 +1,9 @@
 """The daemon's configuration file: TOML in, `Settings` out, or every mistake in it with its line."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -104,8 +105,24 @@ def _table(
             try:
                 good[name] = msgspec.convert(_paths(name, value, folder), fields[name])
             except msgspec.ValidationError as error:
-                tell(here, f"{name} = {quoted(str(value))}", str(error).removeprefix("Expected ").lower())
+                tell(here, f"{name} = {quoted(str(value))}", _expected(fields[name], str(error)))
     return good
+
+
+def _expected(kind: Any, trouble: str) -> str:
+    """What msgspec wanted: of what has a closed list, the list, for msgspec names only what is not in it."""
+    if trouble.startswith("Invalid enum value") and (choices := _choices(kind)):
+        return f"one of {', '.join(choices)}"
+    return trouble.removeprefix("Expected ").lower()
+
+
+def _choices(kind: Any) -> list[str]:
+    """The values of an enumeration or a literal, also within a tuple of them."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(one.value) for one in kind]
+    if get_origin(kind) is Literal:
+        return [str(one) for one in get_args(kind)]
+    return [choice for inner in get_args(kind) for choice in _choices(inner)]
 
 
 def _paths(name: str, value: Any, folder: Path) -> Any:
