@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 from monitor.daemon.last_lists import LastLists
 from monitor.daemon.quiet import Quiet
-from monitor.daemon.serve import First
+from monitor.daemon.reading import First
 from monitor.model.policy import Policy
 from monitor.model.problems import ConfigError
 from monitor.model.settings import Settings

@@ -167,8 +167,9 @@ def serve(config: Path) -> int:
     from monitor.daemon.lists import Lists
     from monitor.daemon.privacy import audit_of, digest_of, hiding
     from monitor.daemon.quiet import Quiet
+    from monitor.daemon.reading import First
     from monitor.daemon.room import Room
-    from monitor.daemon.serve import First, Serve
+    from monitor.daemon.serve import Serve
     from monitor.daemon.spool import SinkVitals
     from monitor.daemon.vitals import Vitals
     from monitor.daemon.watching import Watching

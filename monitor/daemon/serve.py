@@ -9,24 +9,22 @@ import gc
 import select
 import sqlite3
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from pathlib import Path
-from secrets import token_bytes
-from threading import Thread
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from monitor.daemon.anew import Anew
-from monitor.daemon.channel import Channel, Closed, listening
+from monitor.daemon.channel import Channel, Closed
+from monitor.daemon.connections import Decoders
 from monitor.daemon.correlate import Correlator, Sayings
 from monitor.daemon.ledger import Ledger, Place
-from monitor.daemon.lists import of_bug, read_by
 from monitor.daemon.lock import Lock
 from monitor.daemon.memory import Memory
-from monitor.daemon.messages import FromDecode, Lists, Meeting, Moved, Resume, Said, Taken, ToDecode, Traffic, Used
+from monitor.daemon.messages import FromDecode, Moved, Resume, Said, Taken, Used
 from monitor.daemon.privacy import note_suppressions
+from monitor.daemon.reading import First, Read, Reading
 from monitor.daemon.retention import Retention
 from monitor.daemon.standing import Standing, mistakes_of, reload_line
 from monitor.daemon.totals import Totals
@@ -35,7 +33,6 @@ from monitor.model.accounts import Accounts, accounts_of
 from monitor.model.alerts import Alert
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import HOUR
-from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity
 from monitor.model.problems import ConfigError, Problem
 from monitor.model.settings import RetentionSettings
@@ -49,29 +46,8 @@ from monitor.pipeline import Expected, Record
 STEP_SECONDS = 0.05
 LOCK_SECONDS = 30.0
 """An earlier life may still be ending, or `joinwatch forget` be at work."""
-MAX_DECODERS = 64
-MAX_QUEUED = 20_000
-"""Events that wait for room on the disk: beyond, those of a decoder that dies are left to its rings."""
 MAX_SAID = 20
 """Mistakes that the log names one by one; the journal has more."""
-
-
-class Read(NamedTuple):
-    """The lists as they are on disk, or what is wrong with them."""
-
-    anew: Anew | None
-    digest: str
-    problems: Sequence[Problem] = ()
-
-
-class First(NamedTuple):
-    """The lists that it starts with."""
-
-    expected: Expected
-    suppressions: Suppressions
-    digest: str
-    at: float | None = None
-    """When they came into force, by the wall clock, if they are not those on disk."""
 
 
 class Serve:
@@ -102,7 +78,7 @@ class Serve:
         `last` gives the lists to begin with when those on disk are broken, if there are any; `taken` is told
         those that have come into force.
         """
-        self._audit, self._digest = audit, digest
+        self._audit = audit
         settings = keeping or RetentionSettings()
         try:
             self._lock = Lock(state, patience=LOCK_SECONDS)
@@ -112,13 +88,10 @@ class Serve:
                 [Problem(file=str(state), line=0, found=str(error.strerror), expected=expected)]
             ) from None
         self._hide = hide
-        self._load, self._load_suppressions = load, suppressions
+        self._reading = Reading(load, suppressions, digest)
         self._needs_restart, self._say = needs_restart, say
         self.metrics = metrics
         self.vitals = vitals or Vitals()
-        self._wishes: deque[Future[Sequence[Problem]]] = deque()
-        self._granted: list[Future[Sequence[Problem]]] = []
-        self._reading: Future[Read] | None = None
         self._anew: Anew | None = None
         """Lists that were read and are not in force yet."""
         self.memory = Memory(state / "memory.db", settings.memory_hours * HOUR)
@@ -128,27 +101,18 @@ class Serve:
         for said in self.ledger.since(Place.of(self.memory.fact("journal"))):
             self.sayings.revise(said, time.time_ns())
         self._taken = taken
-        self._key = token_bytes(32)
         first = self._begin(last)
         self.expected, self.suppressions = first.expected, first.suppressions
-        self._lists = self._lists_of(self.expected)
-        self._listener = listening(socket_path)
-        self._decoders: list[Channel[FromDecode]] = []
-        self._waiting: dict[Channel[FromDecode], deque[Said]] = {}
-        """Messages that could not be remembered yet."""
-        self._sizes: dict[Channel[FromDecode], dict[str, int]] = {}
-        """How full the tables of each decoder are."""
+        self._lists = self._reading.told(self.expected)
+        self._decoders = Decoders(socket_path)
         self._moves: deque[Moved] = deque()
         """Jumps of the clock that memory could not follow yet."""
         self._urgent = False
         self._totals = Totals()
-        self.traffic: dict[str, Traffic] = {}
         self.trouble = ""
         """Why nothing can be written down at the moment; empty when all is well."""
-        self.heard = 0.0
-        """When a decoder last said something (monotonic)."""
-        self.correlator = Correlator(self.expected)
-        self.standing = Standing()
+        self.correlator: Correlator
+        self.standing: Standing
         self._rebuild()
         self.vitals.started()
         if first.at is not None:
@@ -161,7 +125,7 @@ class Serve:
         """Wait for something to do, at most so long, and do it."""
         by_descriptor = {decoder.fileno(): decoder for decoder in self._decoders}
         seconds = 0 if self._anew and not self.ledger.is_full else seconds
-        for ready in select.select([self._listener.fileno(), *by_descriptor], [], [], seconds)[0]:
+        for ready in select.select([self._decoders.fileno(), *by_descriptor], [], [], seconds)[0]:
             if ready in by_descriptor:
                 self._hear(by_descriptor[ready])
             else:
@@ -173,42 +137,20 @@ class Serve:
 
     def wish_reload(self) -> "Future[Sequence[Problem]]":
         """Have this loop reload, soon; a promise of what is wrong with the lists. For any thread."""
-        wish: Future[Sequence[Problem]] = Future()
-        self._wishes.append(wish)
-        return wish
+        return self._reading.wish()
 
     def try_reload(self) -> Sequence[Problem]:
         """Reload now if the lists are good; what is wrong with them if they are not."""
         self.vitals.beat(START_SECONDS)
-        if problems := self._take_lists(self._read()):
+        if problems := self._take_lists(self._reading.now()):
             return problems
         while self._anew is not None:
             self._judge_anew(self._anew)
         return ()
 
-    def _read_for(self, reading: "Future[Read]") -> None:
-        """On a thread of its own; a bug there must not leave everybody waiting for ever."""
-        try:
-            read = self._read()
-        except Exception as error:
-            read = Read(None, "", of_bug(error).problems)
-        reading.set_result(read)
-
-    def _read(self) -> Read:
-        """For any thread: it changes nothing here."""
-        digest = ""
-        with suppress(OSError):  # a folder that may not be read is among the mistakes
-            digest = self._digest()
-        try:
-            expected, suppressions = read_by(self._load, self._load_suppressions)
-        except ConfigError as error:
-            return Read(None, digest, error.problems)
-        expected = cast(Expected, expected)
-        return Read(Anew(expected, cast(Suppressions, suppressions), self._lists_of(expected), digest), digest)
-
     def _begin(self, last: Callable[[], First | None]) -> First:
         """The lists to start with: those on disk, or else the last that were in force. Raises `ConfigError`."""
-        read = self._read()
+        read = self._reading.now()
         if read.anew is not None:
             return First(read.anew.expected, read.anew.suppressions, read.digest)
         kept = last()
@@ -268,8 +210,7 @@ class Serve:
         self.metrics.stand(anew.stands.values())
         self._urgent = True
         self._write_down()
-        for decoder in self._decoders:
-            self._answer(decoder, self._lists)
+        self._decoders.answer_all(self._lists)
         self._note_down("reload", "taken", anew.digest)
         self._taken(First(anew.expected, anew.suppressions, anew.digest))
         self.metrics.reload_succeeded = anew.is_newest
@@ -291,28 +232,22 @@ class Serve:
         """The last words."""
         self._write_down()
         self._note_down("stop")
-        for decoder in self._decoders:
-            decoder.close()
+        self._decoders.close()
         self.ledger.close()
         self.memory.close()
-        self._listener.close()
         self._lock.close()
 
     def _grant(self) -> None:
         """Who has wished for a reload gets one: all who wait, the same. Files are read beside this loop."""
-        if self._reading is not None and self._reading.done():
-            problems = self._take_lists(self._reading.result())
-            granted, self._granted, self._reading = self._granted, [], None
+        found = self._reading.found()
+        if found is not None:
+            read, granted = found
+            problems = self._take_lists(read)
             if not problems and self._anew is not None:
                 self._anew.wishes += granted
             else:
                 for wish in granted:
                     wish.set_result(problems)
-        if self._wishes and self._reading is None:
-            self._granted = [self._wishes.popleft() for _ in range(len(self._wishes))]
-            reading: Future[Read] = Future()
-            self._reading = reading
-            Thread(target=self._read_for, args=(reading,), name="lists", daemon=True).start()
         if self._anew is not None:
             self._judge_anew(self._anew)
 
@@ -320,7 +255,7 @@ class Serve:
         """What this daemon did, under which lists, into the audit log; on a full disk it goes on without."""
         if self._audit is not None:
             try:
-                self._audit.add(action, f"lists {self._digest() if digest is None else digest}", result=result)
+                self._audit.add(action, f"lists {self._reading.digest() if digest is None else digest}", result=result)
                 note_suppressions(self._audit, self.memory, self.suppressions)
             except OSError as error:
                 self.trouble = f"audit: {error.strerror}"
@@ -339,13 +274,8 @@ class Serve:
         vitals.beat()
         vitals.trouble = self.trouble
         vitals.packet_time = self.correlator.now
-        vitals.queued = self._queued
+        vitals.queued = self._decoders.queued
         vitals.remembered = self.memory.held
-
-    @property
-    def _queued(self) -> int:
-        """Events that could not be remembered yet."""
-        return sum(len(said.events) for waiting in self._waiting.values() for said in waiting)
 
     def _rebuild(self) -> None:
         """The stages anew, from all that is remembered, under the lists of now."""
@@ -363,21 +293,11 @@ class Serve:
         self._write_down()
 
     def _welcome(self) -> None:
-        sock, _ = self._listener.accept()
-        if len(self._decoders) >= MAX_DECODERS:
-            sock.close()
-            return
-        decoder: Channel[FromDecode] = Channel(sock, FromDecode)
-        self._decoders.append(decoder)
-        self.vitals.welcome()
-        calls, keypads = self.memory.going_on()
-        self._answer(decoder, self._lists)
-        self._answer(decoder, Resume(calls=calls, keypads=keypads))
-
-    def _answer(self, decoder: Channel[FromDecode], message: ToDecode) -> None:
-        """Tell a decoder. One that has just died has perhaps said more than was read yet: its end will be heard."""
-        with suppress(Closed):
-            decoder.send(message)
+        decoder = self._decoders.welcome()
+        if decoder is not None:
+            self.vitals.welcome()
+            calls, keypads = self.memory.going_on()
+            self._decoders.answer(decoder, self._lists, Resume(calls=calls, keypads=keypads))
 
     def _hear(self, decoder: Channel[FromDecode]) -> None:
         try:
@@ -389,16 +309,8 @@ class Serve:
                         self._moves.append(message)
                         self._move()
         except Closed:
-            self._part(decoder)
-
-    def _part(self, decoder: Channel[FromDecode]) -> None:
-        """It is gone. What it said and nobody could remember yet still waits: reports of agents come once."""
-        decoder.close()
-        self._decoders.remove(decoder)
-        self.vitals.part()
-        self._sizes.pop(decoder, None)
-        if self._queued > MAX_QUEUED or not self._waiting.get(decoder):
-            self._waiting.pop(decoder, None)
+            self._decoders.part(decoder)
+            self.vitals.part()
 
     def _move(self) -> None:
         """What was remembered in a wrong time, into the right one; as soon as there is room on the disk."""
@@ -415,20 +327,18 @@ class Serve:
             self._rebuild()
 
     def _take(self, decoder: Channel[FromDecode], said: Said) -> None:
-        self.heard = time.monotonic()
         reports = (said.counts or {}).get("hep_received", 0)
         self.vitals.hear(said.decoder, said.traffic, reports)
         self.correlator.lossy = said.lossy
         if said.number:
-            self._waiting.setdefault(decoder, deque()).append(said)
+            self._decoders.waiting.setdefault(decoder, deque()).append(said)
         self._remember(decoder)
-        if not self._waiting.get(decoder):  # else time would overtake what waits
+        if not self._decoders.waiting.get(decoder):  # else time would overtake what waits
             for record in self.correlator.advance(said.now):
                 self._tell(record)
         if said.counts is not None:
             self._totals.take(said.decoder, said.counts)
         if said.traffic is not None:
-            self.traffic = said.traffic
             traffic = self.vitals.traffic.values()
             self.metrics.take_traffic(sum(one.received for one in traffic), sum(one.dropped for one in traffic))
             self.metrics.write(self._summary())
@@ -436,16 +346,13 @@ class Serve:
         if said.used is not None:
             self.vitals.used |= {"decode": said.used, "capture": said.capture_used or Used()}
         if said.sizes is not None:
-            self._sizes[decoder] = said.sizes
+            self._decoders.take_sizes(decoder, said.sizes)
             self.metrics.take_sizes(self.sizes, self.expected.policy.limits)
 
     @property
     def sizes(self) -> dict[str, int]:
         """How full each table is, of all decoders together and of this process."""
-        together = Counter[str]()
-        for sizes in self._sizes.values():
-            together.update(sizes)
-        return {**together, **self.correlator.sizes}
+        return {**self._decoders.sizes, **self.correlator.sizes}
 
     def _summary(self) -> Summary:
         """What the decoders counted, and where the packets went that they took."""
@@ -461,7 +368,7 @@ class Serve:
 
     def _remember(self, decoder: Channel[FromDecode]) -> None:
         """Events into memory, then through the stages; what cannot be kept now waits, and so does its sender."""
-        waiting = self._waiting.get(decoder)
+        waiting = self._decoders.waiting.get(decoder)
         while waiting and not self.ledger.is_full:
             first = waiting[0]
             try:
@@ -479,7 +386,7 @@ class Serve:
             for oddity in first.events:
                 if isinstance(oddity, Oddity):
                     self._tell(oddity)
-            self._answer(decoder, Taken(number=first.number))
+            self._decoders.answer(decoder, Taken(number=first.number))
 
     def _judge(self, events: Iterable[SignallingEvent]) -> None:
         for event in events:
@@ -524,10 +431,10 @@ class Serve:
         """The journal first, then that it has it. An alert is on the disk itself."""
         self.trouble = ""
         self._move()
-        for decoder in list(self._waiting):
+        for decoder in list(self._decoders.waiting):
             self._remember(decoder)
-            if not self._waiting[decoder]:
-                del self._waiting[decoder]
+            if not self._decoders.waiting[decoder]:
+                del self._decoders.waiting[decoder]
         if not self.ledger.flush(durable=self._urgent):
             self.trouble = f"journal: {self.ledger.trouble}"
             return
@@ -548,18 +455,3 @@ class Serve:
     def _stands(self, name: str) -> bool:
         """Whether a participant or an alert of that id stands, under the lists of now or those to come."""
         return self.standing.has(name) or (self._anew is not None and self._anew.standing.has(name))
-
-    def _lists_of(self, expected: Expected) -> Lists:
-        named: dict[MeetingRef, set[bytes] | None] = {}
-        for ref, pins in expected.calendar.named():
-            known = named.setdefault(ref, None)
-            if pins:
-                named[ref] = (known or set()) | {pin.digest(self._key) for pin in pins}
-        return Lists(
-            policy=expected.policy,
-            access_numbers=dict(expected.access_numbers),
-            meetings=tuple(
-                Meeting(ref=ref, pins=None if pins is None else tuple(sorted(pins))) for ref, pins in named.items()
-            ),
-            key=self._key,
-        )

@@ -90,8 +90,7 @@ class World:
         self.lists = lists
         wish = self.serve.wish_reload()
         self.step()
-        assert self.serve._reading is not None
-        self.serve._reading.result(10)
+        self.serve._reading.wait(10)
         self.step()
         return wish
 

@@ -15,7 +15,7 @@ import pytest
 from monitor.daemon import last_lists
 from monitor.daemon.beginning import Beginning
 from monitor.daemon.last_lists import LastLists, forget_in
-from monitor.daemon.serve import First
+from monitor.daemon.reading import First
 from monitor.model.evidence import DAY, HOUR, SECOND
 from monitor.model.suppressions import Suppression, Suppressions
 from monitor.pipeline import Expected, load_expected

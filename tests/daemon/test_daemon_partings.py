@@ -122,7 +122,7 @@ def test_what_waits_for_room_on_the_disk_outlives_its_decoder(world: World, monk
         assert world.serve.vitals.queued == 2
         assert world.serve.vitals.trouble == "memory: database or disk is full"
     world.serve.step(0)
-    assert (world.serve.memory.held, world.serve.vitals.queued, len(world.serve._waiting)) == (2, 0, 0)
+    assert (world.serve.memory.held, world.serve.vitals.queued, len(world.serve._decoders.waiting)) == (2, 0, 0)
 
 
 def test_a_jump_of_the_clock_waits_for_room_on_the_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_a_jump_of_the_clock_waits_for_room_on_the_disk(world: World, monkeypatc
 
 
 def test_what_waits_is_bounded_however_many_die(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monitor.daemon.serve.MAX_QUEUED", 3)
+    monkeypatch.setattr("monitor.daemon.connections.MAX_QUEUED", 3)
     monkeypatch.setattr(world.serve.memory, "add", full)
     for life in range(10):
         decoder = world.decoder(said(f"life {life}", 1))
@@ -209,8 +209,7 @@ def test_lists_that_wait_for_a_full_disk_keep_nobody_busy(world: World, monkeypa
     waited: list[float] = []
     wish = world.serve.wish_reload()
     world.serve.step(0)
-    assert world.serve._reading is not None
-    world.serve._reading.result(10)
+    world.serve._reading.wait(10)
     monkeypatch.setattr("monitor.daemon.anew.Anew.go_on", lambda *_: False)
     world.serve.step(0)
 
@@ -238,7 +237,7 @@ def test_a_bug_beside_the_loop_is_a_refused_reload_and_the_next_one_works(
         pytest.fail("nobody answers")
 
     with monkeypatch.context() as broken:
-        broken.setattr(world.serve, "_digest", lambda: [].pop())
+        broken.setattr(world.serve._reading, "digest", lambda: [].pop())
         assert reloaded() == 1
     assert reloaded() == 0
 

@@ -136,7 +136,7 @@ def test_a_bug_in_a_reader_is_a_refused_reload_and_no_death(world: World, monkey
     def fail() -> None:
         raise RecursionError("Secret Person")
 
-    monkeypatch.setattr(world.serve, "_load", fail)
+    monkeypatch.setattr(world.serve._reading, "_load", fail)
     kept = world.serve.expected
     (problem,) = world.serve.try_reload()
     assert (problem.found, world.serve.expected) == ("RecursionError", kept)
