@@ -258,7 +258,7 @@ class Lab:
         _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", self.name)
         self._opened.callback(lambda: subprocess.run(["ip", "link", "del", outer], check=False, capture_output=True))
         Path(f"/proc/sys/net/ipv6/conf/{outer}/disable_ipv6").write_text("1", encoding="ascii")
-        self.run("sysctl", "-qw", f"net.ipv6.conf.{inner}.disable_ipv6=1")
+        self.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{inner}/disable_ipv6")
         _ip("link", "set", outer, "up")
         if up:
             self.run("ip", "link", "set", inner, "up")
