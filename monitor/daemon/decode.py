@@ -11,16 +11,15 @@ import os
 import pkgutil
 import select
 import socket
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from hmac import compare_digest, digest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from monitor.daemon.channel import MAX_DESCRIPTORS, Channel, Closed, connected
 from monitor.daemon.clock import Clock
+from monitor.daemon.known import Known, expected_of
 from monitor.daemon.messages import (
     Alive,
     Attach,
@@ -42,23 +41,16 @@ from monitor.daemon.page import Left, Page
 from monitor.daemon.privileges import READING, confine, drop_capabilities, leave_no_core
 from monitor.daemon.reports import NO_COUNTS, Reports
 from monitor.daemon.usage import Usage
-from monitor.model.asks import Ask
+from monitor.daemon.wanted import Wanted
 from monitor.model.calls import SignallingEvent
 from monitor.model.evidence import SECOND, Evidence, Nanoseconds
-from monitor.model.invitations import Occurrence, Secret
 from monitor.model.limits import Limits
-from monitor.model.meetings import MeetingRef
 from monitor.model.oddities import Oddity, Reason
 from monitor.model.packets import Frame
-from monitor.model.summary import CaptureReport
-from monitor.pipeline import Expected, NoDirectory, Signals
+from monitor.pipeline import Signals
 from monitor.sources.live.blocks import Blocks, Instruction
 from monitor.sources.live.pump import Pumped
 
-LINKTYPE_ETHERNET = 1
-OUTER_TAGS = (b"\x81\x00", b"\x88\xa8")
-TAGS_APART = sys.platform == "linux"
-"""Whether the kernel takes the outer tag off before it filters; elsewhere it stands in the frame."""
 AGAIN = 16
 """Of so many frames, one is looked at for how it is wrapped."""
 MAX_UNTAKEN = 10_000
@@ -71,110 +63,6 @@ BEHIND: Nanoseconds = 30 * SECOND // 1000
 POLL_MILLISECONDS = 25
 TIDY: Nanoseconds = 30 * SECOND
 """Between two looks for circles among what is over, taken when there is nothing to read: a call holds its own parts."""
-
-
-class Known:
-    """The meetings of the calendars, as serve tells them: names, and digests of PINs."""
-
-    def __init__(self) -> None:
-        self._meetings: dict[str, list[tuple[str, frozenset[bytes] | None]]] = {}
-        self._key = b""
-
-    def learn(self, lists: Lists) -> None:
-        """From now on, these."""
-        self._key = lists.key
-        self._meetings = {}
-        for meeting in lists.meetings:
-            pins = None if meeting.pins is None else frozenset(meeting.pins)
-            self._meetings.setdefault(_name(meeting.ref), []).append((meeting.ref.site, pins))
-
-    def series_of(self, meeting: MeetingRef) -> Sequence[str]:
-        """A name for each series that has this meeting; only how many matters here."""
-        return tuple(site for site, _ in self._with(meeting))
-
-    def knows_pin(self, meeting: MeetingRef, digits: str) -> bool | None:
-        """Whether these digits are a PIN of the meeting; none when no invitation tells one."""
-        told = [pins for _, pins in self._with(meeting) if pins is not None]
-        if not told:
-            return None
-        name = digest(self._key, digits.encode(), "sha256")
-        return any(compare_digest(name, pin) for pins in told for pin in pins)
-
-    def named(self) -> Sequence[tuple[MeetingRef, tuple[Secret, ...]]]:
-        """Only serve has their PINs."""
-        return ()
-
-    def around(self, meeting: MeetingRef, at: Nanoseconds) -> Sequence[Occurrence]:
-        """Occurrences are for serve."""
-        del meeting, at
-        return ()
-
-    def _with(self, meeting: MeetingRef) -> list[tuple[str, frozenset[bytes] | None]]:
-        named = self._meetings.get(_name(meeting), ())
-        return [one for one in named if not one[0] or not meeting.site or one[0] == meeting.site]
-
-
-def _name(ref: MeetingRef) -> str:
-    return f"{ref.platform} {ref.kind} {ref.value}"
-
-
-class Wanted:
-    """What the packet filter of every ring lets through: the decoders' asks, what they asked for later, and of tunnels
-    only what such packets are inside, once frames in them have been looked at.
-    """
-
-    def __init__(self, rings: Sequence[Blocks]) -> None:
-        from monitor.decoders import ASKS
-        from monitor.sources.filters import Filters
-        from monitor.wire.layers import layout_of
-
-        self._filters = Filters(ASKS, layout_of)
-        self._rings = rings
-        self._attached: list[Any] = [self._filters.program(ring.link) for ring in rings]
-        self.counts = {"filters_renewed": 0, "filters_refused": 0}
-
-    @property
-    def reports(self) -> Sequence[CaptureReport]:
-        """Live interfaces have no end to report at."""
-        return ()
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Frames come block by block, from `Decode`."""
-        return iter(())
-
-    def widen(self, ask: Ask) -> None:
-        """Let this through as well, as soon as the kernel has the new filter."""
-        self._filters.widen(ask)
-        self._renew()
-
-    def program(self, link: int) -> Any:
-        """The filter of an interface of that link type, as it is now."""
-        return self._filters.program(link) or ()
-
-    def look(self, frame: Frame) -> None:
-        """How is this frame wrapped? From now and then one frame the filter learns to look into tunnels."""
-        data, length = frame.data, frame.length
-        if TAGS_APART and frame.link == LINKTYPE_ETHERNET and data[12:14] in OUTER_TAGS:
-            # Linux's filter sees no outer tag: it was taken off before.
-            data, length = data[:12] + data[16:], length - 4
-        self._filters.look(frame.link, data, length)
-        self._renew()
-
-    def _renew(self) -> None:
-        """Give the kernel what has changed. A filter that it finds too long changes nothing: the one before stays."""
-        # The lists may come before the rings do; what those have from the start is then not known here.
-        self._attached += [None] * (len(self._rings) - len(self._attached))
-        for place, ring in enumerate(self._rings):
-            program = self._filters.program(ring.link)
-            if program is self._attached[place]:
-                continue
-            self._attached[place] = program
-            try:
-                ring.attach(program or ())
-            except OSError:
-                self.counts["filters_refused"] += 1
-            else:
-                self.counts["filters_renewed"] += 1
 
 
 class Block(NamedTuple):
@@ -548,19 +436,6 @@ UNSET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def _monotonic() -> Nanoseconds:
     """A clock that nobody sets."""
     return time.clock_gettime_ns(UNSET)
-
-
-def expected_of(lists: Lists, known: Known) -> Expected:
-    """What the stages up to `platforms` ask."""
-    from monitor.sources.numbers import number_text_for
-
-    return Expected(
-        policy=lists.policy,
-        calendar=known,
-        directory=NoDirectory(),
-        number_text=number_text_for(lists.policy.country_code),
-        access_numbers=lists.access_numbers,
-    )
 
 
 def run(capture: str, serve: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.daemon.decode import Wanted
+from monitor.daemon.wanted import Wanted
 from monitor.model.asks import Ask
 from monitor.sources.live.ring import Ring
 from pcaps.generator import phone
