@@ -42,6 +42,7 @@ def saved_of(call: Call, addresses: MediaAddresses) -> CallSaved | None:
         seen=call.seen,
         answered=call.state is ANSWERED,
         number=call.number,
+        latest=call.latest,
         target=call.target if _PLAIN.fullmatch(call.target) else "",
         hops=call.hops,
         caller_tags=call.caller_tags,
@@ -61,6 +62,7 @@ def resume(saved: CallSaved, table: CallTable, addresses: MediaAddresses) -> Non
     call = Call(saved.call, saved.number, saved.hops[0], saved.target, "")
     call.hops, call.caller_tags, call.branches = saved.hops, saved.caller_tags, saved.branches
     call.dialogs, call.asserted, call.life, call.seen = saved.dialogs, saved.asserted, saved.life, saved.seen
+    call.latest = saved.latest or saved.number
     table.add(call)
     if saved.answered:
         table.answer(call)
@@ -72,4 +74,5 @@ def resume(saved: CallSaved, table: CallTable, addresses: MediaAddresses) -> Non
         addresses.announce(call.media, one.side, one.address, one.port, frozenset(one.events), redundancy)
     if call.media is not None:
         for side, name, state in saved.events:
-            call.media.events_by(side)[name] = state
+            # Its flags alone: what of it came since was read and told by nobody, and is not lost.
+            call.media.events_by(side)[name] = state[:1]

@@ -27,6 +27,8 @@ class CallSaved(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool
     number: int
     """CSeq of the latest INVITE."""
+    latest: int = 0
+    """The highest of the caller's, as far as it is known; 0 where nobody has noted it."""
     target: str
     """Empty where it may hold a secret: then it is not known."""
     hops: tuple[bytes, ...]
