@@ -273,3 +273,12 @@ def test_an_interface_that_was_removed_and_made_again_is_counted_on(tmp_path: Pa
             running.wait(lambda: running.metric("joinwatch_interface_up") == 1, "the interface again")
             again.send([frame] * 5)
             running.wait(lambda: received() == 25, "the later packets")
+
+
+def test_a_decoder_without_serve_ends_of_its_own_accord_and_is_no_death(tmp_path: Path) -> None:
+    with mirror("jwpend") as port, daemon(tmp_path, [port.near]) as running:
+        first = running.pid_of("decode")
+        running.kill("serve")
+        running.wait(lambda: running.pid_of("decode") not in (0, first), "another decoder")
+        (ended,) = [line for line in running.log.read_text("utf-8").splitlines() if "decode ended" in line]
+        assert ended.endswith("(exit code 0)")
