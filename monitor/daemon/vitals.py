@@ -169,7 +169,7 @@ class Vitals:
         yield up
         yield fates
         yield missed
-        about = "Decoders that took over from one that died or hung."
+        about = "Decoders that took over from one that died, hung, or had to begin anew."
         yield Counter("joinwatch_decoder_restarts", about, self.restarts)
         seen = self.packet_time / SECOND or self._begun
         gauges: dict[str, tuple[str, float]] = {

@@ -144,7 +144,8 @@ def _texts() -> list[bytes]:
     for count, key in enumerate(KEYS_NOTIFY):
         event = ("Event", "telephone-event")
         body = f"Signal={key}\r\nDuration=160\r\n".encode()
-        made.append(_request("INFO", targets[-1], 6, [event], body, "application/dtmf-relay", 20 + count))
+        number = len(KEYS_KPML) + count  # the next one: no request is missing between them
+        made.append(_request("INFO", targets[-1], 6, [event], body, "application/dtmf-relay", number))
     return made
 
 
