@@ -241,6 +241,7 @@ def test_of_a_flood_each_datagram_is_read_or_counted_as_dropped() -> None:
         HepListener(Listening(port=0, senders=("127.0.0.1",))) as heard,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent,
     ):
+        time.sleep(0.1)  # the kernel begins to stamp a moment after the first socket that wishes it
         begun = time.time_ns()
         for _ in range(sent):
             agent.sendto(report, ("127.0.0.1", heard.port))
