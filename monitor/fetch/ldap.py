@@ -143,3 +143,6 @@ def _words_of(error: Exception) -> str:
 def _close(connection: Any) -> None:
     with suppress(Exception):  # nothing more is asked of it
         connection.unbind()
+    # ldap3 closes no socket whose TLS never came about.
+    with suppress(Exception):
+        connection.socket.close()
