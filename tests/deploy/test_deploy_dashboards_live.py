@@ -20,6 +20,7 @@ from tests.corpus import ROOT
 from tests.daemon.stage import Daemon, needs_root
 
 DAY_SECONDS = 5.0
+ROLES = {"capture", "decode", "serve"}
 DASHBOARDS = grafana.read()
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -135,7 +136,8 @@ def test_other_programs_of_that_prometheus_are_no_sensors(proof: Proof) -> None:
     jobs = {one["metric"]["job"] for one in proof.prometheus.instant("process_resident_memory_bytes", proof.span.end)}
     assert jobs == {"joinwatch", "prometheus"}
     (memory,) = proof.ask("sensor", 40)
-    assert [one["metric"]["instance"] for one in memory.series] == ["sensor-1"]
+    assert [one["metric"]["instance"] for one in memory.series] == ["sensor-1"] * len(ROLES)
+    assert {one["metric"]["role"] for one in memory.series} == ROLES
     expressions = [
         answer.expr
         for dashboard in DASHBOARDS.values()
