@@ -8,6 +8,7 @@ given back; they go back in their order.
 import mmap
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Sequence
 from struct import Struct
@@ -64,7 +65,7 @@ def shared_memory(size: int, name: str) -> int:
     return descriptor
 
 
-class Blocks:
+class Blocks(ABC):
     """The reader's side."""
 
     def __init__(self, descriptor: int, interface: str, size: int, block: int, link: int) -> None:
@@ -82,9 +83,9 @@ class Blocks:
         self._taken: deque[tuple[int, int]] = deque()
         """Blocks that were not given back, and the frames in each, in their order."""
 
+    @abstractmethod
     def fileno(self) -> int:
         """For a selector: readable when a block is ready."""
-        raise NotImplementedError
 
     def take(self) -> Sequence[Frame]:
         """The frames of the next block that is ready; none when there is none yet. They are ours until `give_back`."""
@@ -135,13 +136,13 @@ class Blocks:
         """The number of the block to be taken next: they count up, whoever reads."""
         return int(_block(self._view, self._block * self._block_bytes)[6])
 
+    @abstractmethod
     def attach(self, program: Iterable[Instruction]) -> None:
         """Another filter from here on; what is in the ring stays. Raises `OSError` where it is refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def statistics(self) -> Statistics:
         """The counts since the last call."""
-        raise NotImplementedError
 
     def trouble(self) -> str:
         """What is known to be wrong with the interface; empty when all is well."""
